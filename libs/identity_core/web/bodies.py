@@ -1,0 +1,124 @@
+"""Bounded request bodies: by Content-Length where it is given, and by counting what really arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from identity_core.web.problems import Failure, Render, as_problem
+
+DEFAULT_LIMIT: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class BodyFault:
+    """Why a body was not read. `description` is public."""
+
+    kind: Literal["too_large", "malformed", "disconnected"]
+    description: str
+
+
+async def read_body(request: Request, limit: int) -> bytes | BodyFault:
+    """The whole body, at most `limit` bytes, or the fault. Nothing beyond the limit is kept or waited for."""
+    declared = _declared(request.headers)
+    if declared is None:
+        return BodyFault("malformed", "the Content-Length is not a number")
+    if declared > limit:
+        return _too_large(limit)
+    chunks: list[bytes] = []
+    length = 0
+    try:
+        async for chunk in request.stream():
+            length += len(chunk)
+            if length > limit:
+                return _too_large(limit)
+            chunks.append(chunk)
+    except ClientDisconnect:
+        return BodyFault("disconnected", "the connection was closed before the body ended")
+    return b"".join(chunks)
+
+
+class BodyLimit:
+    """Pure ASGI middleware that refuses larger bodies with 413 before or while the application reads them.
+
+    `limits` maps path prefixes to bytes, the longest matching prefix wins; `default` holds elsewhere.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        default: int = DEFAULT_LIMIT,
+        limits: Mapping[str, int] | None = None,
+        render: Render = as_problem,
+    ) -> None:
+        self.app = app
+        self._default = default
+        self._limits = sorted((limits or {}).items(), key=lambda item: -len(item[0]))
+        self._render = render
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
+            # A GET body is never read by our routes; uvicorn discards it.
+            await self.app(scope, receive, send)
+            return
+        limit = self._limit(scope["path"])
+        declared = _declared(Headers(scope=scope))
+        if declared is None or declared > limit:
+            await self._refuse(scope, receive, send, limit, declared)
+            return
+        await self.app(scope, *self._counted(scope, receive, send, limit))
+
+    def _limit(self, path: str) -> int:
+        return next((limit for prefix, limit in self._limits if path.startswith(prefix)), self._default)
+
+    def _counted(self, scope: Scope, receive: Receive, send: Send, limit: int) -> tuple[Receive, Send]:
+        length = 0
+        started = refused = False
+
+        async def counted_receive() -> Message:
+            nonlocal length, refused
+            if refused:
+                return {"type": "http.disconnect"}
+            message = await receive()
+            length += len(message.get("body", b""))
+            if message["type"] == "http.request" and length > limit:
+                refused = True
+                if not started:
+                    await self._refuse(scope, receive, send, limit, length)
+                return {"type": "http.disconnect"}
+            return message
+
+        async def guarded_send(message: Message) -> None:
+            nonlocal started
+            if refused:
+                return
+            started = True
+            await send(message)
+
+        return counted_receive, guarded_send
+
+    async def _refuse(
+        self, scope: Scope, receive: Receive, send: Send, limit: int, declared: int | None
+    ) -> None:
+        close = {"connection": "close"}
+        if declared is None:
+            failure = Failure(400, detail="the Content-Length is not a number", headers=close)
+        else:
+            failure = Failure(413, detail=_too_large(limit).description, headers=close)
+        await self._render(scope, failure)(scope, receive, send)
+
+
+def _declared(headers: Headers) -> int | None:
+    """The declared length, 0 when none is declared, None when it is not a number."""
+    raw = headers.get("content-length", "0")
+    return int(raw) if raw.isascii() and raw.isdigit() and len(raw) < 19 else None
+
+
+def _too_large(limit: int) -> BodyFault:
+    return BodyFault("too_large", f"the body is longer than {limit} bytes")
