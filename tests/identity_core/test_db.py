@@ -53,9 +53,7 @@ async def test_release_sends_no_reset_query(pool: Pool) -> None:
         assert await again.fetchval("SHOW search_path") == "pg_temp"
 
 
-async def test_an_open_transaction_is_rolled_back_on_release(
-    pool: Pool, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_open_transaction_is_rolled_back_on_release(pool: Pool, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.CRITICAL):
         async with pool.acquire() as careless:
             await careless.execute("BEGIN; INSERT INTO public.unit VALUES (1)")
@@ -71,10 +69,13 @@ async def test_a_unit_of_work_commits_as_a_whole(pool: Pool) -> None:
 
 
 async def test_an_exception_in_the_body_rolls_everything_back(pool: Pool) -> None:
-    with pytest.raises(LookupError):
+    async def work() -> None:
         async with transaction(pool) as connection:
             await connection.execute("INSERT INTO public.unit VALUES (1)")
             raise LookupError
+
+    with pytest.raises(LookupError):
+        await work()
     assert await _rows(pool) == []
 
 
@@ -151,7 +152,7 @@ async def test_random_cancellations_leave_each_unit_whole_or_absent(pool: Pool) 
     assert pool.get_idle_size() == pool.get_size()
 
 
-async def test_a_stale_plan_is_run_once_more(pool: Pool) -> None:
+async def test_a_stale_plan_is_run_once_more(pool: Pool, postgres: Postgres) -> None:
     async with pool.acquire() as held:
         await held.execute("INSERT INTO public.unit VALUES (1)")
 
@@ -162,7 +163,7 @@ async def test_a_stale_plan_is_run_once_more(pool: Pool) -> None:
         async with transaction(small) as connection:
             return await read(connection)
 
-    small = await create_pool(_url_of(pool), size=1, name="stale")
+    small = await create_pool(postgres.owner_url, size=1, name="stale")
     await unit()
     await pool.execute("ALTER TABLE public.unit ADD extra text")
     with pytest.raises(asyncpg.InvalidCachedStatementError):
@@ -176,10 +177,6 @@ async def test_a_stale_plan_is_run_once_more(pool: Pool) -> None:
     await small.close()
 
 
-def _url_of(pool: Pool) -> str:
-    return str(pool._connect_args[0])
-
-
 async def test_a_statement_over_its_time_is_ended_by_the_server(postgres: Postgres) -> None:
     connection = await connect_dedicated(postgres.owner_url, name="slow", statement_timeout_ms=100)
     with pytest.raises(asyncpg.QueryCanceledError):
@@ -187,9 +184,7 @@ async def test_a_statement_over_its_time_is_ended_by_the_server(postgres: Postgr
     await connection.close()
 
 
-async def test_a_full_pool_refuses_instead_of_waiting_for_ever(
-    pool: Pool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_full_pool_refuses_instead_of_waiting_for_ever(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("identity_core.db.ACQUIRE_TIMEOUT_S", 0.05)
     async with pool.acquire(), pool.acquire(), pool.acquire():
         with pytest.raises(TimeoutError):

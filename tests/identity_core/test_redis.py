@@ -66,7 +66,7 @@ async def test_a_caller_cancelled_again_while_giving_back_does_not_take_the_conn
     redis_url: str,
 ) -> None:
     client = create_redis(redis_url, max_connections=1)
-    pool = client.connection_pool
+    pool: Any = client.connection_pool
     connection = await pool.get_connection()
     async with pool._condition:
         giving_back = asyncio.create_task(pool.release(connection))
@@ -90,7 +90,7 @@ async def test_a_silent_server_is_a_timeout_and_the_call_is_not_repeated(
     server.thaw()
     # The frozen server has the command in its socket: it runs once, and once only.
     async with asyncio.timeout(10):
-        while await command(client, "GET", "n") == b"0":
+        while await command(client, "GET", "n") == b"0":  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.1)
     assert await command(client, "GET", "n") == b"1"
@@ -110,15 +110,14 @@ async def test_a_server_that_is_gone_is_a_connection_error(private_valkey: Calla
     await client.aclose()
 
 
-async def test_an_exhausted_pool_is_a_connection_error(
-    redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_exhausted_pool_is_a_connection_error(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("identity_core.redis.POOL_WAIT_S", 0.05)
     client = create_redis(redis_url, max_connections=1)
-    held = await client.connection_pool.get_connection()
+    pool: Any = client.connection_pool
+    held = await pool.get_connection()
     with pytest.raises(RedisConnectionError):
         await command(client, "PING")
-    await client.connection_pool.release(held)
+    await pool.release(held)
     assert await command(client, "PING") in (True, b"PONG")
     await client.aclose()
 

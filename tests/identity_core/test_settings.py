@@ -37,9 +37,7 @@ class ExampleSettings(ServiceSettings):
     service: ClassVar[str] = "scim"
 
     tries: int = setting("GATEHOUSE_SCIM_TRIES", integer(1, 9), default=3, doc="How often.")
-    pepper: bytes | None = setting(
-        "GATEHOUSE_SCIM_PEPPER", key(32), default=None, secret=True, doc="A secret."
-    )
+    pepper: bytes | None = setting("GATEHOUSE_SCIM_PEPPER", key(32), default=None, secret=True, doc="A secret.")
 
     def check(self) -> Iterator[str]:
         yield from super().check()
@@ -142,9 +140,7 @@ def test_only_secrets_may_come_from_files() -> None:
 def test_names_of_other_rooms_are_accepted_and_typing_errors_are_not() -> None:
     load(
         ExampleSettings,
-        environment(
-            GATEHOUSE_AUTHZ_PORT="1", GATEHOUSE_DATABASE_URL="x", GATEHOUSE_KEY_ENCRYPTION_KEY_FILE="/x"
-        ),
+        environment(GATEHOUSE_AUTHZ_PORT="1", GATEHOUSE_DATABASE_URL="x", GATEHOUSE_KEY_ENCRYPTION_KEY_FILE="/x"),
     )
     load(ExampleSettings, environment(GATEHOUSE_LATER="1"), known_elsewhere=frozenset({"GATEHOUSE_LATER"}))
     assert faults(environment(GATEHOUSE_LATER="1")) == ["GATEHOUSE_LATER is not a setting: remove it."]
@@ -153,9 +149,7 @@ def test_names_of_other_rooms_are_accepted_and_typing_errors_are_not() -> None:
 
 
 def test_rules_between_fields_are_faults_too() -> None:
-    assert faults(environment(GATEHOUSE_SCIM_TRIES="7")) == [
-        "GATEHOUSE_SCIM_TRIES must not be seven: choose another."
-    ]
+    assert faults(environment(GATEHOUSE_SCIM_TRIES="7")) == ["GATEHOUSE_SCIM_TRIES must not be seven: choose another."]
     [tls] = faults(environment(GATEHOUSE_TLS_CERTFILE="/etc/hostname"))
     assert "set both or neither" in tls
     [otel] = faults(environment(GATEHOUSE_OTEL="otlp"))

@@ -1,12 +1,12 @@
 """Forms and query strings without duplicates: what is well-formed is read, anything else is a fault."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
-from urllib.parse import urlencode
 
 from identity_core.testing.spec import spec
 from identity_core.web.forms import MAX_FIELDS, Form, FormFault, form_without_duplicates, query_without_duplicates
@@ -14,9 +14,7 @@ from identity_core.web.forms import MAX_FIELDS, Form, FormFault, form_without_du
 FORM = "application/x-www-form-urlencoded"
 
 
-def request(
-    body: bytes | Sequence[bytes], content_type: str | None = FORM, **headers: str
-) -> Request:
+def request(body: bytes | Sequence[bytes], content_type: str | None = FORM, **headers: str) -> Request:
     chunks = [body] if isinstance(body, bytes) else list(body)
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     if content_type is not None:
@@ -72,7 +70,20 @@ async def test_a_repeatable_parameter_keeps_every_value_in_order() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"a=%", b"a=%4", b"a=%zz", b"a=%u0041", b"%=1", b"a=%ff", b"a=\xff", b"a=%00", b"a=\x00", b"=x", b"a=%C3", b"a=%ED%A0%80"],
+    [
+        b"a=%",
+        b"a=%4",
+        b"a=%zz",
+        b"a=%u0041",
+        b"%=1",
+        b"a=%ff",
+        b"a=\xff",
+        b"a=%00",
+        b"a=\x00",
+        b"=x",
+        b"a=%C3",
+        b"a=%ED%A0%80",
+    ],
 )
 async def test_ill_formed_data_is_a_fault(body: bytes) -> None:
     fault = await read(body)
@@ -82,7 +93,15 @@ async def test_ill_formed_data_is_a_fault(body: bytes) -> None:
 
 @pytest.mark.parametrize(
     "content_type",
-    [None, "", "application/json", "multipart/form-data; boundary=x", "text/plain", f"{FORM}; charset=utf-16", f"x{FORM}"],
+    [
+        None,
+        "",
+        "application/json",
+        "multipart/form-data; boundary=x",
+        "text/plain",
+        f"{FORM}; charset=utf-16",
+        f"x{FORM}",
+    ],
 )
 async def test_only_urlencoded_utf8_is_a_form(content_type: str | None) -> None:
     fault = await form_without_duplicates(request(b"a=1", content_type))
@@ -124,9 +143,6 @@ async def test_a_content_length_that_is_no_number_is_a_fault(length: str) -> Non
 
 
 async def test_a_form_that_breaks_off_is_a_fault() -> None:
-    async def gone() -> AsyncIterator[bytes]:
-        yield b""
-
     broken = request([])
     fault = await form_without_duplicates(broken)
     assert isinstance(fault, FormFault)
@@ -157,7 +173,7 @@ def test_a_query_follows_the_same_rules() -> None:
     assert isinstance(query_without_duplicates(b"a=" + b"x" * 70_000), FormFault)
 
 
-texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=("Cs",)), min_size=1)
+texts = st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"]), min_size=1)
 
 
 @given(st.dictionaries(texts, texts, max_size=20))
