@@ -206,14 +206,10 @@ def _start_fault(url: str, error: BaseException) -> StartFault:
                 "raise max_connections or lower GATEHOUSE_DB_POOL_SIZE."
             )
         case asyncpg.PostgresError():
-            return StartFault(
-                f"PostgreSQL at {where} refused the connection (SQLSTATE {error.sqlstate}): see its log."
-            )
+            return StartFault(f"PostgreSQL at {where} refused the connection (SQLSTATE {error.sqlstate}): see its log.")
         case asyncpg.InterfaceError() | ValueError():
             return StartFault(
                 "The PostgreSQL URL cannot be used: write it as postgresql://role:password@host:port/database."
             )
         case _:
-            return StartFault(
-                f"PostgreSQL at {where} cannot be reached: start it, or correct the database URL."
-            )
+            return StartFault(f"PostgreSQL at {where} cannot be reached: start it, or correct the database URL.")

@@ -109,12 +109,16 @@ def configure(service: str, level: str = "info", *, stream: TextIO | None = None
     """Route all logging of this process through the pipeline, as JSON lines on `stream` (standard error)."""
     shared = _processors(service)
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = _Handler(stream or sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -133,9 +137,16 @@ def configure(service: str, level: str = "info", *, stream: TextIO | None = None
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+class _Handler(logging.StreamHandler[TextIO]):
+    """The standard handler prints message and arguments, unredacted, when a line cannot be made: this one
+    does not."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        self.stream.write(f'{{"event": "logging.failed", "level": "error", "logger": "{record.module}"}}\n')
+
+
 def _processors(service: str) -> list[Processor]:
     return [
-        structlog.stdlib.filter_by_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.PositionalArgumentsFormatter(),

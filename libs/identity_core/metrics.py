@@ -11,9 +11,9 @@ client sends. With several workers prometheus_client's multiprocess mode aggrega
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from fastapi.routing import iter_route_contexts
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -29,7 +29,17 @@ SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 M = TypeVar("M", bound=Collector)
+OverWorkers = Literal["livesum", "livemax", "livemin", "livemostrecent"]
 _made: dict[str, Collector] = {}
+
+
+def _once(name: str, kind: type[M], make: Callable[[], M]) -> M:
+    made = _made.get(name)
+    if made is None:
+        made = _made[name] = make()
+    if not isinstance(made, kind):
+        raise TypeError(f"{name} is already a metric of another kind")
+    return made
 
 
 def counter(name: str, documentation: str, labels: Iterable[str] = ()) -> Counter:
@@ -37,16 +47,9 @@ def counter(name: str, documentation: str, labels: Iterable[str] = ()) -> Counte
     return _once(name, Counter, lambda: Counter(name, documentation, tuple(labels)))
 
 
-def gauge(
-    name: str, documentation: str, labels: Iterable[str] = (), *, over_workers: str = "livesum"
-) -> Gauge:
-    """The gauge of that name.
-
-    `over_workers`: how workers' values combine (livesum, livemax, livemin, livemostrecent).
-    """
-    return _once(
-        name, Gauge, lambda: Gauge(name, documentation, tuple(labels), multiprocess_mode=_mode(over_workers))
-    )
+def gauge(name: str, documentation: str, labels: Iterable[str] = (), *, over_workers: OverWorkers = "livesum") -> Gauge:
+    """The gauge of that name. `over_workers`: how the values of several workers combine."""
+    return _once(name, Gauge, lambda: Gauge(name, documentation, tuple(labels), multiprocess_mode=over_workers))
 
 
 def histogram(
@@ -68,9 +71,7 @@ def render() -> bytes:
 REQUESTS: Final = counter(
     "gatehouse_http_requests_total", "Requests answered, by route template.", ("method", "route", "status")
 )
-DURATION: Final = histogram(
-    "gatehouse_http_request_seconds", "Seconds until the answer was sent.", ("method", "route")
-)
+DURATION: Final = histogram("gatehouse_http_request_seconds", "Seconds until the answer was sent.", ("method", "route"))
 IN_FLIGHT: Final = gauge("gatehouse_http_requests_in_flight", "Requests being answered.")
 
 
@@ -140,16 +141,3 @@ def _templates(
         elif context.path_format is not None:
             names = outer | frozenset(getattr(context, "param_convertors", ()))
             yield (id(context.endpoint), names), prefix + context.path_format
-
-
-def _once(name: str, kind: type[M], make: Any) -> M:
-    made = _made.get(name)
-    if made is None:
-        made = _made[name] = make()
-    if not isinstance(made, kind):
-        raise TypeError(f"{name} is already a metric of another kind")
-    return made
-
-
-def _mode(over_workers: str) -> Any:
-    return over_workers

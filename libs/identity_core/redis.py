@@ -175,6 +175,5 @@ async def check_redis(client: Redis, url: str) -> None:
         options = parse_url(url)
         where = options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}"
         raise StartFault(
-            f"Redis at {where} does not answer ({type(error).__name__}): "
-            "start it, or correct GATEHOUSE_REDIS_URL."
+            f"Redis at {where} does not answer ({type(error).__name__}): start it, or correct GATEHOUSE_REDIS_URL."
         ) from error

@@ -171,9 +171,7 @@ def _read(spec: Setting, name: str, default: Any, environ: Mapping[str, str], fa
     return value
 
 
-def _unknown(
-    cls: type[Settings], environ: Mapping[str, str], known_elsewhere: frozenset[str]
-) -> Iterator[str]:
+def _unknown(cls: type[Settings], environ: Mapping[str, str], known_elsewhere: frozenset[str]) -> Iterator[str]:
     mine = names(cls)
     known = mine | SHARED_NAMES | known_elsewhere
     others = tuple(f"{PREFIX}{service.upper()}_" for service in SERVICES if service != cls.service)

@@ -24,7 +24,7 @@ import sys
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal, Protocol
 from urllib.parse import parse_qsl
 
 import httpx
@@ -35,10 +35,9 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-
-from identity_core.settings import ServiceSettings
+from opentelemetry.util import types
 
 _TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-([0-9a-f]{2})(-.*)?")
 _W3C: Final = TraceContextTextMapPropagator()
@@ -50,6 +49,19 @@ _OFF: Final[TelemetryConfig] = {
     "operation_spans": False,
     "auto_configure": False,
 }
+
+
+class TraceSettings(Protocol):
+    """The part of the settings that is read here (`ServiceSettings` has it)."""
+
+    @property
+    def otel(self) -> Literal["off", "console", "otlp"]: ...
+
+    @property
+    def otel_endpoint(self) -> str | None: ...
+
+    @property
+    def otel_sample(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -81,7 +93,7 @@ class Telemetry:
 _current = Telemetry(None, 0.0)
 
 
-def configure(settings: ServiceSettings, service: str, *, exporter: SpanExporter | None = None) -> Telemetry:
+def configure(settings: TraceSettings, service: str, *, exporter: SpanExporter | None = None) -> Telemetry:
     """Build the provider that `settings.otel` names and make it this process's. `exporter` is for tests."""
     global _current  # noqa: PLW0603 - one provider per process, as OpenTelemetry has it
     if settings.otel == "off" and exporter is None:
@@ -100,23 +112,17 @@ def configure(settings: ServiceSettings, service: str, *, exporter: SpanExporter
     return _current
 
 
-def span(name: str, **attributes: str | int | float | bool) -> AbstractContextManager[Any]:
+def span(name: str, **attributes: str | int | float | bool) -> AbstractContextManager[None]:
     """A child of the current span while that one records; otherwise nothing, at the cost of one look."""
-    if _current.provider is None or not trace.get_current_span().is_recording():
-        return _NOTHING
-    return _tracer().start_as_current_span(name, attributes=attributes, record_exception=False)
+    return _child(name, SpanKind.INTERNAL, attributes)
 
 
-def store_span(name: str, **attributes: str | int | float | bool) -> AbstractContextManager[Any]:
+def store_span(name: str, **attributes: str | int | float | bool) -> AbstractContextManager[None]:
     """`span` round one call of a store.
 
     `name` is ours, such as `postgres.take_code`; never a statement or a key.
     """
-    if _current.provider is None or not trace.get_current_span().is_recording():
-        return _NOTHING
-    return _tracer().start_as_current_span(
-        name, kind=SpanKind.CLIENT, attributes=attributes, record_exception=False
-    )
+    return _child(name, SpanKind.CLIENT, attributes)
 
 
 @contextmanager
@@ -130,9 +136,7 @@ def root_span(name: str, traceparent: str | None = None) -> Iterator[None]:
     if _current.provider is None or not sampled:
         yield
         return
-    with _tracer().start_as_current_span(
-        name, context=context, kind=SpanKind.CONSUMER, record_exception=False
-    ):
+    with _recorded(name, SpanKind.CONSUMER, None, context):
         yield
 
 
@@ -161,8 +165,30 @@ def propagate_to(client: httpx.AsyncClient) -> httpx.AsyncClient:
     return client
 
 
-def _tracer() -> trace.Tracer:
-    return (_current.provider or trace.get_tracer_provider()).get_tracer("identity_core")
+def _child(name: str, kind: SpanKind, attributes: types.Attributes) -> AbstractContextManager[None]:
+    if _current.provider is None or not trace.get_current_span().is_recording():
+        return _NOTHING
+    return _recorded(name, kind, attributes, None)
+
+
+@contextmanager
+def _recorded(name: str, kind: SpanKind, attributes: types.Attributes, context: Context | None) -> Iterator[None]:
+    """A span that tells the kind of an exception and never its text, which may hold a secret."""
+    tracer = (_current.provider or trace.get_tracer_provider()).get_tracer("identity_core")
+    with tracer.start_as_current_span(
+        name,
+        context,
+        kind,
+        attributes,
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as opened:
+        try:
+            yield
+        except Exception as error:
+            opened.set_attribute("error.type", type(error).__name__)
+            opened.set_status(StatusCode.ERROR)
+            raise
 
 
 class _HideQuery(SpanProcessor):

@@ -73,7 +73,7 @@ def test_the_level_is_kept(stream: io.StringIO) -> None:
     assert lines(stream) == []
 
 
-@spec("ASVS 16.2.5")
+@spec("OWASP ASVS 5.0 16.2.5")
 def test_a_field_nobody_allowed_is_dropped_and_only_named(stream: io.StringIO) -> None:
     structlog.get_logger().info("form.read", form={"password": "hunter2"}, code="hunter2", status=200)
     [line] = lines(stream)

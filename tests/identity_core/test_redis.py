@@ -15,6 +15,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from gatehouse.dev.devservers import ValkeyServer
 from identity_core.faults import StartFault
 from identity_core.redis import Script, check_redis, command, create_redis
+from identity_core.testing.spec import spec
 
 
 @pytest.fixture
@@ -29,8 +30,8 @@ async def test_replies_are_bytes(client: Redis) -> None:
     assert await command(client, "GET", "test:a") == b"1"
 
 
+@spec("revocation rule 12")
 async def test_no_reply_crosses_callers_however_they_are_cancelled(client: Redis) -> None:
-    """Rule 12 of the revocation design: a call whose caller went away is never answered to the next."""
     crossed: list[tuple[bytes, Any]] = []
     answered = 0
 
@@ -78,6 +79,7 @@ async def test_a_caller_cancelled_again_while_giving_back_does_not_take_the_conn
     await client.aclose()
 
 
+@spec("revocation rule 12")
 async def test_a_silent_server_is_a_timeout_and_the_call_is_not_repeated(
     private_valkey: Callable[..., ValkeyServer],
 ) -> None:

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from identity_core.settings import ServiceSettings, load
+from identity_core.testing.spec import spec
 from identity_core.web.client_address import client_address
 from identity_core.web.headers import policy
 from identity_core.web.host import host_of, hosts_of, inside_hosts
@@ -79,6 +80,8 @@ ALWAYS = {
 }
 
 
+@spec("OWASP ASVS 5.0 3.4.1", "OWASP ASVS 5.0 3.4.3", "OWASP ASVS 5.0 3.4.4")
+@spec("OWASP ASVS 5.0 3.4.5", "OWASP ASVS 5.0 3.4.6", "OWASP ASVS 5.0 3.4.8")
 @pytest.mark.parametrize("path", ["/who", "/nowhere", "/broken"])
 async def test_every_answer_carries_the_security_headers(path: str) -> None:
     answer = await get(path)
@@ -144,6 +147,7 @@ async def test_our_own_hosts_are_served(host: str) -> None:
         *("id.example@evil.example", "id.example/x", "id.example, evil.example", "[::1", "id.example:123456"),
     ],
 )
+@spec("CVE-2026-48710", "GHSA-93m4-mfpg-c3xf")
 async def test_any_other_host_is_400(host: str) -> None:
     answer = await get("/who", {"host": host})
     assert answer.status_code == 400
@@ -204,8 +208,8 @@ def test_the_client_s_address(peer: str, forwarded: list[str], address: str) -> 
         *("garbage, 10.2.2.2", "0x7f.1", "localhost", "1.1.1.1 " * 400, "\xe9"),
     ],
 )
+@spec("CVE-2024-47070")
 def test_a_forwarded_address_that_must_be_read_and_is_none_refuses(forwarded: str) -> None:
-    """CVE-2024-47070: an unreadable X-Forwarded-For must not make a policy be skipped."""
     assert client_address(scope("10.0.0.1", forwarded), TRUSTED) is None
 
 

@@ -220,6 +220,7 @@ OURS = [
 ]
 
 
+@spec("OWASP ASVS 5.0 16.5.3")
 @pytest.mark.parametrize("error", STORE_AWAY, ids=lambda error: type(error).__name__)
 async def test_a_store_away_is_503_from_any_route(client: httpx.AsyncClient, error: Exception) -> None:
     assert as_unavailable(error) is not None

@@ -174,8 +174,9 @@ async def test_workers_that_cannot_start_end_with_their_sentence(start: Start) -
     assert output.strip().splitlines()[-1] == "The test's store is away: start it."
 
 
-async def test_workers_whose_parent_vanished_stop(start: Start) -> None:
-    served = await start(workers=2)
+async def test_workers_whose_parent_vanished_stop(start: Start, tmp_path: Path) -> None:
+    # A folder of ours: a killed parent cannot remove its own.
+    served = await start(workers=2, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
     await served.ready()
     served.process.kill()
     async with asyncio.timeout(60):

@@ -14,5 +14,5 @@ def spec(*sections: str) -> pytest.MarkDecorator:
 
 
 def sections_of(item: pytest.Item) -> tuple[str, ...]:
-    """Every section a collected test proves, the decorator nearest to the function first."""
+    """Every section a collected test proves."""
     return tuple(section for mark in item.iter_markers("spec") for section in mark.args)

@@ -72,46 +72,54 @@ class BodyLimit:
         if declared is None or declared > limit:
             await self._refuse(scope, receive, send, limit, declared)
             return
-        await self.app(scope, *self._counted(scope, receive, send, limit))
+        counted = _Counted(receive, send, limit)
+        try:
+            await self.app(scope, counted.receive, counted.send)
+        except ClientDisconnect:
+            if not counted.exceeded:
+                raise
+        if counted.exceeded and not counted.started:
+            await self._refuse(scope, receive, send, limit, counted.length)
 
     def _limit(self, path: str) -> int:
         return next((limit for prefix, limit in self._limits if path.startswith(prefix)), self._default)
 
-    def _counted(self, scope: Scope, receive: Receive, send: Send, limit: int) -> tuple[Receive, Send]:
-        length = 0
-        started = refused = False
-
-        async def counted_receive() -> Message:
-            nonlocal length, refused
-            if refused:
-                return {"type": "http.disconnect"}
-            message = await receive()
-            length += len(message.get("body", b""))
-            if message["type"] == "http.request" and length > limit:
-                refused = True
-                if not started:
-                    await self._refuse(scope, receive, send, limit, length)
-                return {"type": "http.disconnect"}
-            return message
-
-        async def guarded_send(message: Message) -> None:
-            nonlocal started
-            if refused:
-                return
-            started = True
-            await send(message)
-
-        return counted_receive, guarded_send
-
-    async def _refuse(
-        self, scope: Scope, receive: Receive, send: Send, limit: int, declared: int | None
-    ) -> None:
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, limit: int, declared: int | None) -> None:
         close = {"connection": "close"}
         if declared is None:
             failure = Failure(400, detail="the Content-Length is not a number", headers=close)
         else:
             failure = Failure(413, detail=_too_large(limit).description, headers=close)
         await self._render(scope, failure)(scope, receive, send)
+
+
+class _Counted:
+    """One request's channels: past the limit the application sees a disconnect, and can answer no more."""
+
+    def __init__(self, receive: Receive, send: Send, limit: int) -> None:
+        self._receive = receive
+        self._send = send
+        self._limit = limit
+        self.length = 0
+        self.started = False
+
+    @property
+    def exceeded(self) -> bool:
+        return self.length > self._limit
+
+    async def receive(self) -> Message:
+        if not self.exceeded:
+            message = await self._receive()
+            self.length += len(message.get("body", b""))
+            if not self.exceeded:
+                return message
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        if self.exceeded and not self.started:
+            return
+        self.started = True
+        await self._send(message)
 
 
 def _declared(headers: Headers) -> int | None:

@@ -47,9 +47,7 @@ def management_app(
     async def readyz(request: Request) -> Response:
         if getattr(request.app.state, "stopping", False):
             return problem(503, detail="the service is stopping")
-        results = await asyncio.gather(
-            *(_passes(name, check, check_seconds) for name, check in checks.items())
-        )
+        results = await asyncio.gather(*(_passes(name, check, check_seconds) for name, check in checks.items()))
         failing = [name for name, passed in zip(checks, results, strict=True) if not passed]
         if failing:
             return problem(503, detail=f"not ready: {', '.join(failing)}", failing=failing)

@@ -84,7 +84,5 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _refuse(self, status: bytes) -> None:
         self._stop_clock()
         if not self.transport.is_closing():
-            self.transport.write(
-                b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-            )
+            self.transport.write(b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
             self.transport.close()

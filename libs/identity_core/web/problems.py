@@ -87,11 +87,7 @@ def install_problems(app: Starlette, render: Render = as_problem) -> None:
     """
 
     async def on_http(request: Request, error: HTTPException) -> Response:
-        detail = (
-            error.detail
-            if isinstance(error.detail, str) and error.detail != phrase(error.status_code)
-            else None
-        )
+        detail = error.detail if isinstance(error.detail, str) and error.detail != phrase(error.status_code) else None
         return render(request.scope, Failure(error.status_code, detail=detail, headers=error.headers or {}))
 
     async def on_invalid(request: Request, error: RequestValidationError) -> Response:
@@ -107,9 +103,7 @@ def invalid(errors: Sequence[Any]) -> Failure:
     """
     if any(error.get("type") == "json_invalid" for error in errors):
         return Failure(400, detail="the body is not well-formed JSON")
-    listed = [
-        {"field": _where(error.get("loc", ())), "reason": _reason(error)} for error in errors[:_MAX_ERRORS]
-    ]
+    listed = [{"field": _where(error.get("loc", ())), "reason": _reason(error)} for error in errors[:_MAX_ERRORS]]
     return Failure(422, detail="the request is not valid", extensions={"errors": listed})
 
 
@@ -153,9 +147,7 @@ class UnhandledErrors:
             return
         except Exception as error:
             kind = type(error).__name__
-            log.error(
-                "request.unhandled", method=scope["method"], path=scope["path"], error=kind, exc_info=error
-            )
+            log.error("request.unhandled", method=scope["method"], path=scope["path"], error=kind, exc_info=error)
             if started:
                 # Too late for another answer: break the connection rather than end a half answer well.
                 raise

@@ -1,11 +1,10 @@
-"""Serving: the public and the management listener of one service, in one process and loop, until told to
-stop.
+"""Serving: the public and the management listener of one service, in one loop, until told to stop.
 
 `serve` binds both sockets first (a taken port is one sentence, `StartFault`), runs the application's lifespan
 itself so that its `StartFault` reaches the caller, then answers until SIGTERM or SIGINT: the public listener
-stops accepting and finishes its requests within `GRACE_SECONDS`, `/readyz` saying so meanwhile; then the
-lifespan ends, then management. `run` is `serve` in a fresh uvloop, for commands; several workers are in
-`identity_core.web.workers`.
+stops accepting and finishes its requests within `GRACE_SECONDS`, `/readyz` saying so meanwhile; then
+management stops, then the lifespan ends. `run` is `serve` in a fresh uvloop, for commands; several workers are
+in `identity_core.web.workers`.
 """
 
 from __future__ import annotations
@@ -50,9 +49,7 @@ def bind(host: str, port: int, setting: str) -> socket.socket:
             mend = f"stop what listens there, or set {setting} to another port"
             raise StartFault(f"Port {port} on {host} is taken: {mend}.") from error
         mend = f"set {setting} and its host to an address of this machine"
-        raise StartFault(
-            f"{host}:{port} cannot be listened on ({os.strerror(error.errno or 0)}): {mend}."
-        ) from error
+        raise StartFault(f"{host}:{port} cannot be listened on ({os.strerror(error.errno or 0)}): {mend}.") from error
     return listener
 
 

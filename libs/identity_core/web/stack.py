@@ -42,9 +42,7 @@ def standard_middleware(
         Middleware(HttpMetrics),
         Middleware(SecurityHeaders, https=settings.issuer.startswith("https://")),
         Middleware(UnhandledErrors, render=render),
-        Middleware(
-            HostCheck, allowed=hosts_of(urls, development=settings.env == "development"), render=render
-        ),
+        Middleware(HostCheck, allowed=hosts_of(urls, development=settings.env == "development"), render=render),
         Middleware(ClientAddress, trusted=settings.trusted_proxies, render=render),
         Middleware(BodyLimit, default=body_limit, limits=body_limits, render=render),
     ]

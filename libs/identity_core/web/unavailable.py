@@ -77,9 +77,7 @@ def as_unavailable(error: BaseException) -> Unavailable | None:
         return error
     if isinstance(error, sqlalchemy.exc.DBAPIError):
         return _beneath_sqlalchemy(error)
-    if isinstance(error, redis.exceptions.ResponseError) and (refusal := str(error)).startswith(
-        _REDIS_NOT_NOW
-    ):
+    if isinstance(error, redis.exceptions.ResponseError) and (refusal := str(error)).startswith(_REDIS_NOT_NOW):
         return Unavailable(reason=refusal.split(" ", 1)[0])
     if isinstance(error, ValueError) or not isinstance(error, STORE_FAULTS):
         # Some of asyncpg's InterfaceErrors are ValueErrors: a wrong argument, which is a fault of ours.

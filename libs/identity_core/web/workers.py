@@ -74,9 +74,7 @@ def run_workers(target: Target, settings: ServiceSettings, count: int) -> None:
             _stop(workers)
 
 
-def _start(
-    target: Target, settings: ServiceSettings, sockets: tuple[socket.socket, socket.socket]
-) -> _Worker:
+def _start(target: Target, settings: ServiceSettings, sockets: tuple[socket.socket, socket.socket]) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(target, settings, sockets, theirs, os.getpid()))
@@ -179,9 +177,7 @@ class _Stop:
         self.asked = False
 
     def __enter__(self) -> _Stop:
-        self._before = {
-            number: signal.signal(number, self._ask) for number in (signal.SIGTERM, signal.SIGINT)
-        }
+        self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGTERM, signal.SIGINT)}
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -24,6 +24,13 @@ from gatehouse.migrate import SERVICE_ROLES, upgrade
 from identity_core.testing.stores import Postgres, url_as
 
 
+# A clone is another database, which the ledger would take for a restored one and make every tenant sign in again.
+_AT_HOME = (
+    "UPDATE sessions.ledger_identity i SET id = gen_random_uuid(), system_identifier = live.system_identifier, "
+    "timeline = live.timeline FROM sessions.live_identity() live"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class MigratedTemplate:
     """A server with a migrated database to clone, and the passwords of its service roles."""
@@ -35,6 +42,7 @@ class MigratedTemplate:
     def clone(self, name: str) -> Postgres:
         """A new database like the template, with its URLs."""
         owner_url = Databases(self.url).create_database(self.database(name), template=self.template)
+        Databases(self.url).execute(_AT_HOME, database=self.database(name))
         return Postgres.of(owner_url, _role_urls(owner_url, self.passwords))
 
     def drop(self, name: str) -> None:
