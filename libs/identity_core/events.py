@@ -19,9 +19,11 @@ import structlog
 
 from identity_core.db import Connection, Pool, transaction
 from identity_core.ids import uuid7
+from identity_core.logs import allow_fields
 from identity_core.telemetry import inject, root_span
 
 log = structlog.get_logger("identity_core.events")
+allow_fields("consumer", "fault")
 
 Schema = Literal["authz", "directory", "sessions"]
 BATCH = 200

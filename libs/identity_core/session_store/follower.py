@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 
 from identity_core.db import Pool
 from identity_core.faults import LeaseLost
+from identity_core.logs import allow_fields
 from identity_core.redis import command, create_redis
 from identity_core.redis_batch import ScriptCall, batch
 from identity_core.secrets import random_token
@@ -29,6 +30,7 @@ from identity_core.session_store.ledger import Snapshot, adopt_ledger, apply_ent
 from identity_core.session_store.salvage import known_to_redis
 
 log = structlog.get_logger("identity_core.session_store")
+allow_fields("fault")
 
 CHECK_EVERY_S = 1.0
 RETRY_AFTER_S = 0.1
