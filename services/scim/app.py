@@ -1,0 +1,107 @@
+"""The composition root of the directory, read from top to bottom: adapters are built here and nowhere else."""
+
+import hashlib
+import hmac
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from starlette.applications import Starlette
+
+from identity_core import telemetry
+from identity_core.bearer import BearerVerifier
+from identity_core.clock import Clock, SystemClock
+from identity_core.db import Pool, create_pool
+from identity_core.passwords import PasswordHasher
+from identity_core.ratelimit import RateLimiter
+from identity_core.session_store import Follower, Revoker, SessionStore
+from identity_core.web.health import management_app
+from identity_core.web.stack import install_handlers, standard_middleware
+from scim.http.bodies import LIMIT
+from scim.http.edge import Edge
+from scim.http.rendering import as_scim_error
+from scim.http.routes import routes
+from scim.settings import ScimSettings
+from scim.storage.idempotency import IdempotencyRecords
+from scim.storage.sources import SourceTokens
+from scim.storage.users import UserStore
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the lifespan opened: `app.state.resources`."""
+
+    pool: Pool
+    follower: Follower
+    sessions: SessionStore
+    hasher: PasswordHasher
+
+
+def create_app(settings: ScimSettings, *, clock: Clock | None = None) -> FastAPI:
+    """The public application. Its stores are opened by its lifespan."""
+    clock = clock or SystemClock()
+    tracing = telemetry.configure(settings, settings.service)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.callback(tracing.shutdown)
+            resources = await _open(settings, clock, stack)
+            app.state.resources = resources
+            app.state.edge = _edge(settings, clock, resources)
+            yield
+
+    app = FastAPI(
+        title="Gatehouse directory",
+        routes=list(routes()),
+        middleware=standard_middleware(settings, render=as_scim_error, body_limit=LIMIT),
+        telemetry=tracing.for_fastapi(),
+        lifespan=lifespan,
+        redirect_slashes=False,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+    )
+    install_handlers(app, as_scim_error)
+    return app
+
+
+def management_app_for(app: FastAPI) -> Starlette:
+    """Health and metrics of `app`, for the inside listener."""
+
+    async def postgres() -> None:
+        async with app.state.resources.pool.acquire(timeout=1) as connection:
+            await connection.fetchval("SELECT 1")
+
+    async def ledger() -> None:
+        await app.state.resources.follower.ready()
+
+    return management_app({"postgres": postgres, "ledger": ledger})
+
+
+async def _open(settings: ScimSettings, clock: Clock, stack: AsyncExitStack) -> Resources:
+    pool = await create_pool(settings.database_url, size=settings.db_pool_size, name="gatehouse-scim")
+    stack.push_async_callback(pool.close)
+    follower = Follower(settings.redis_url, pool, tag_key=settings.tag_key, lease_seconds=settings.lease_seconds)
+    stack.push_async_callback(follower.stop)
+    await follower.start()
+    hasher = PasswordHasher(settings.hash_threads, settings.hash_queue)
+    stack.callback(hasher.close)
+    sessions = SessionStore(follower, tag_key=settings.tag_key, clock=clock)
+    return Resources(pool, follower, sessions, hasher)
+
+
+def _edge(settings: ScimSettings, clock: Clock, resources: Resources) -> Edge:
+    pool, follower = resources.pool, resources.follower
+    return Edge(
+        root=settings.root,
+        clock=clock,
+        sources=SourceTokens(pool),
+        bearer=BearerVerifier(pool, resources.sessions, settings.issuer, settings.scim_base_url),
+        limiter=RateLimiter(follower, offset_ms=clock.offset_ms),
+        hasher=resources.hasher,
+        records=IdempotencyRecords(pool),
+        stores={"User": UserStore(pool, Revoker(follower))},
+        fingerprint_key=hmac.digest(settings.tag_key, b"scim idempotency fingerprint", hashlib.sha256),
+    )

@@ -1,0 +1,86 @@
+"""The statements, by name. Columns of a user come in the order of `USER_COLUMNS` wherever they are read."""
+
+USER_COLUMNS = (
+    "id, resource, email_verified, phone_number_verified, gender, birthdate, website, version, created_at, modified_at"
+)
+
+GET_USER = f"SELECT {USER_COLUMNS} FROM directory.user_resource WHERE tenant = $1 AND id = $2"
+
+LOCK_USER = f"{GET_USER} FOR UPDATE"
+
+# The page and the number of all in one snapshot; one row with a null id when the page is empty.
+_PAGE = """
+SELECT counted.total, page.*
+FROM (SELECT count(*) AS total FROM directory.user_resource WHERE {condition}) counted
+LEFT JOIN (
+    SELECT {columns} FROM directory.user_resource WHERE {condition} ORDER BY created_at, id OFFSET $2 LIMIT $3
+) page ON true
+ORDER BY page.created_at, page.id
+"""
+
+
+def _page(condition: str) -> str:
+    return _PAGE.format(condition=condition, columns=USER_COLUMNS)
+
+
+PAGE_OF_USERS = _page("tenant = $1")
+USERS_BY: dict[str, str] = {
+    "userName": _page("tenant = $1 AND user_name_key = $4"),
+    "externalId": _page("tenant = $1 AND external_id = $4"),
+    "id": _page("tenant = $1 AND id = $4"),
+}
+
+INSERT_USER = """
+INSERT INTO directory.user_resource
+    (tenant, id, user_name, user_name_key, external_id, active, resource, email_verified, phone_number_verified,
+     gender, birthdate, website, claims, source_id, created_at, modified_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, $10, $11, $12, $13::jsonb, $14, $15, $15)
+ON CONFLICT (tenant, user_name_key) DO NOTHING
+RETURNING id
+"""
+
+UPDATE_USER = """
+UPDATE directory.user_resource
+SET user_name = $3, user_name_key = $4, external_id = $5, active = $6, resource = $7::jsonb, email_verified = $8,
+    phone_number_verified = $9, gender = $10, birthdate = $11, website = $12, claims = $13::jsonb, modified_at = $14,
+    version = version + 1
+WHERE tenant = $1 AND id = $2
+"""
+
+DELETE_USER = "DELETE FROM directory.user_resource WHERE tenant = $1 AND id = $2"
+
+SET_PASSWORD = "SELECT authz.set_password_hash_v1($1, $2, $3)"
+
+REVOKE_USER = "SELECT sessions.revoke_v1($1, $2, 'user', $3, $4, $5)"
+
+USER_EPOCH = "SELECT epoch FROM sessions.ledger_v1 WHERE tenant = $1 AND kind = 'user' AND key = $2"
+
+CALLER_OF_TOKEN = """
+SELECT s.tenant, s.id, t.slug
+FROM directory.source_token k
+JOIN directory.source s ON s.tenant = k.tenant AND s.id = k.source_id
+JOIN authz.tenant_v1 t ON t.id = s.tenant
+WHERE k.token_hash = $1 AND s.active AND t.active AND (k.expires_at IS NULL OR k.expires_at > now())
+"""
+
+INSERT_SOURCE = "INSERT INTO directory.source (tenant, id, name) VALUES ($1, $2, $3)"
+
+INSERT_SOURCE_TOKEN = """
+INSERT INTO directory.source_token (token_hash, tenant, source_id, id, expires_at) VALUES ($1, $2, $3, $4, $5)
+"""
+
+TRY_KEY_LOCK = "SELECT pg_try_advisory_xact_lock($1)"
+
+RECALL = """
+SELECT fingerprint, status, headers, body FROM directory.idempotency
+WHERE tenant = $1 AND source = $2 AND key = $3 AND expires_at > now()
+"""
+
+# An expired record of the same key is replaced; a live one cannot be there, since the key's lock is held.
+REMEMBER = """
+INSERT INTO directory.idempotency AS i (tenant, source, key, fingerprint, status, headers, body, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, now() + make_interval(hours => $8))
+ON CONFLICT (tenant, source, key) DO UPDATE
+SET fingerprint = excluded.fingerprint, status = excluded.status, headers = excluded.headers, body = excluded.body,
+    created_at = now(), expires_at = excluded.expires_at
+"""

@@ -1,0 +1,1 @@
+"""Rules on values: selectors, policy, listing, cursors. No I/O, no clock; faults are values."""

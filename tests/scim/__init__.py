@@ -1,0 +1,1 @@
+"""The directory: its rules as tables of values, its endpoints in process with real stores."""
