@@ -59,10 +59,13 @@ async def test_each_event_is_handled_once_and_in_order(source: Pool, reader: Rea
 
 
 async def test_an_event_of_a_rolled_back_transaction_never_happened(source: Pool, reader: Reader) -> None:
-    with pytest.raises(ValueError, match="no"):
+    async def fail_after_writing() -> None:
         async with transaction(source) as connection:
             await write_events(connection, "directory", happened("never"))
             raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await fail_after_writing()
     assert await reader.consumer.run_once() == 0
 
 

@@ -11,6 +11,7 @@ replayed in full by one process while the others wait.
 import asyncio
 import contextlib
 import time
+from typing import TYPE_CHECKING
 
 import asyncpg
 import structlog
@@ -19,7 +20,7 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
-from identity_core.db import Pool
+from identity_core.db import Connection, Pool, Record
 from identity_core.faults import LeaseLost
 from identity_core.logs import allow_fields
 from identity_core.redis import command, create_redis
@@ -28,6 +29,9 @@ from identity_core.secrets import random_token
 from identity_core.session_store import keys, scripts
 from identity_core.session_store.ledger import Snapshot, adopt_ledger, apply_entries, read_ledger
 from identity_core.session_store.salvage import known_to_redis
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
 
 log = structlog.get_logger("identity_core.session_store")
 allow_fields("fault")
@@ -50,6 +54,7 @@ class Follower:
         self.checks = 0
         self._own: Redis = create_redis(redis_url, max_connections=1, socket_timeout=1.0)
         self._pool = pool
+        self._held: "PoolConnectionProxy[Record] | None" = None
         self._node: str | None = None
         self._fresh_until = float("-inf")
         self._wake = asyncio.Event()
@@ -67,6 +72,7 @@ class Follower:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
+        await self._let_go()
         await self.redis.aclose()
         await self._own.aclose()
 
@@ -100,7 +106,7 @@ class Follower:
         if mark is None or mark.node != node:
             complete = await self._replay(node, mark)
         else:
-            snapshot = await read_ledger(self._pool, mark.xid)
+            snapshot = await read_ledger(await self._connection(), mark.xid)
             if snapshot.at_home and snapshot.ledger_id.hex == mark.ledger and mark.xid <= snapshot.horizon:
                 complete = await self._apply(node, mark, snapshot)
             else:
@@ -125,14 +131,29 @@ class Follower:
                 asyncpg.InterfaceError,
             ) as fault:
                 log.warning("ledger.check_failed", fault=type(fault).__name__)
+                await self._let_go()
             except Exception:
                 # A fault of ours: the lease runs out and everything answers 503, but the check goes on trying.
                 log.exception("ledger.check_broken")
+                await self._let_go()
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), pause)
                 # Somebody was refused: look again soon, but not in a hot loop.
                 await asyncio.sleep(RETRY_AFTER_S / 4)
+
+    async def _connection(self) -> Connection:
+        """One connection of the pool, kept: a storm that has taken all the others must not cost the lease."""
+        if self._held is None or self._held.is_closed():
+            await self._let_go()
+            self._held = await self._pool.acquire(timeout=self.lease_seconds)
+        return self._held
+
+    async def _let_go(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await self._pool.release(held, timeout=1.0)
 
     async def _refuse_strangers(self, connection: AbstractConnection) -> None:
         """Runs on each new connection: a server that was not checked yet may not be asked anything."""
@@ -162,11 +183,12 @@ class Follower:
         token = random_token()
         if not await command(self._own, "SET", keys.REPLAY_LOCK, token, "NX", "PX", REPLAY_LOCK_MS):
             return False
-        snapshot = await read_ledger(self._pool, 0)
+        database = await self._connection()
+        snapshot = await read_ledger(database, 0)
         if not snapshot.at_home or (mark and not mark.fits(snapshot)):
             known = await known_to_redis(self._own) if mark else "[]"
-            await adopt_ledger(self._pool, snapshot.ledger_id, known, raise_tenants=mark is None)
-            snapshot = await read_ledger(self._pool, 0)
+            await adopt_ledger(database, snapshot.ledger_id, known, raise_tenants=mark is None)
+            snapshot = await read_ledger(database, 0)
         await self._apply_all(snapshot)
         fields = ("node", node, "ledger", snapshot.ledger_id.hex, "xid", snapshot.horizon)
         _, _, info = await batch(self._own, ("HSET", keys.MARK, *fields), ("DEL", keys.REPLAY_LOCK), ("INFO", "server"))

@@ -71,7 +71,7 @@ async def read_ledger(pool: Pool | Connection, since: int) -> Snapshot:
     return Snapshot(first["id"], first["at_home"], int(first["horizon"]), entries)
 
 
-async def adopt_ledger(pool: Pool, seen_id: UUID, known: str, *, raise_tenants: bool) -> UUID:
+async def adopt_ledger(pool: Pool | Connection, seen_id: UUID, known: str, *, raise_tenants: bool) -> UUID:
     """Make this database the ledger's home; `known` is JSON of what Redis knows. Returns the identity in force."""
     adopted: UUID = await pool.fetchval(_ADOPT, seen_id, known, raise_tenants)
     return adopted

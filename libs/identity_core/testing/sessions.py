@@ -51,7 +51,8 @@ class Rig:
     async def evidence(self, user_id: UUID) -> Stamps:
         """The epochs a login reads together with the password hash."""
         rows = await self.pool.fetch(
-            "SELECT kind, epoch FROM sessions.ledger_v1 WHERE tenant = $1 AND (kind, key) IN (('tenant', ''), ('user', $2))",
+            "SELECT kind, epoch FROM sessions.ledger_v1 "
+            "WHERE tenant = $1 AND (kind, key) IN (('tenant', ''), ('user', $2))",
             TENANT,
             str(user_id),
         )
@@ -155,7 +156,7 @@ class Rig:
         """Until `count` more complete checks have run."""
         target = self.follower.checks + count
         async with asyncio.timeout(30):
-            while self.follower.checks < target:
+            while self.follower.checks < target:  # noqa: ASYNC110 - the follower has no event for tests
                 await asyncio.sleep(0.02)
 
 

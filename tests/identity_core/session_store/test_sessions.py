@@ -153,7 +153,6 @@ async def test_touching_a_dead_session_does_not_revive_it(rig: Rig) -> None:
 
 
 async def test_reauthentication_keeps_the_id_and_kills_the_old_cookie(rig: Rig) -> None:
-    from identity_core.base64url import encode
     login = await rig.sign_in(uuid4())
     tag = rig.store.tag(TENANT, login.user_id)
     again = NewSession(
@@ -206,7 +205,7 @@ async def test_an_opaque_token_dies_with_each_thing_it_hangs_on(rig: Rig) -> Non
         await _revoke(rig, kind, login, grant, token)
         found = await rig.store.read_token(TENANT, token)
         assert found is not None
-        assert judge(found.facts, found.binding) == Dead(kind)  # type: ignore[arg-type]
+        assert judge(found.facts, found.binding) == Dead(kind)
 
 
 async def _revoke(rig: Rig, kind: str, login: Login, grant: object, token: AccessToken) -> None:
