@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from gatehouse.dev.plan import ROLES
 from gatehouse.revisions import Standing, standing
 from identity_core.db import connect_dedicated
-from identity_core.redis import command, create_redis
+from identity_core.redis import check_redis, command, create_redis
 from identity_core.session_store import keys
 
 
@@ -166,6 +166,7 @@ async def read_redis(url: str) -> RedisFacts:
     """Raises StartFault, redis-py's errors."""
     client = create_redis(url, max_connections=1)
     try:
+        await check_redis(client, url)
         before = time.time()
         seconds, microseconds = await command(client, "TIME")
         moment = Moment(int(seconds) + int(microseconds) / 1e6, before, time.time())

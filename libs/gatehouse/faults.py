@@ -44,7 +44,9 @@ class CommandFault(Exception):
     @property
     def sentence(self) -> str:
         """The fault for a person."""
-        return f"{self.message}: {self.mend}." if self.mend else f"{self.message}."
+        if not self.mend:
+            return f"{self.message}."
+        return f"{self.message}: {self.mend}{'' if self.mend.endswith('?') else '.'}"
 
     def document(self) -> dict[str, dict[str, str]]:
         """The fault for a program: `{"error": {"code", "message", "mend"}}`."""

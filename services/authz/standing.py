@@ -1,4 +1,4 @@
-"""The two gates: `accept`, the only maker of a `Standing`, and `issue`, which takes nothing else and alone makes tokens.
+"""The two gates: `accept` alone makes a `Standing`; `issue` takes nothing else and alone makes tokens.
 
 The commonest fault of the field is one path of many that forgot a check: here every path that trusts a session, code,
 grant or token comes through `accept`, which asks the session store about everything it hangs on.

@@ -30,8 +30,9 @@ def change_types(before: Mapping[str, Any], after: Mapping[str, Any], changed: S
     types: list[str] = []
     if any(name != "active" for name in changed):
         types.append(USER_UPDATED)
-    if before.get("active") is True and after.get("active") is False:
+    was, is_ = before.get("active") is True, after.get("active") is True
+    if was and not is_:
         types.append(USER_DEACTIVATED)
-    if before.get("active") is False and after.get("active") is True:
+    if is_ and not was:
         types.append(USER_REACTIVATED)
     return types

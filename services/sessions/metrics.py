@@ -1,5 +1,7 @@
 """The measures of the control plane."""
 
+import warnings
+
 from identity_core import metrics
 
 REVOCATIONS = metrics.counter("gatehouse_sessions_revocations_total", "Revocations committed, by kind.", ("kind",))
@@ -23,3 +25,21 @@ OLDEST_WRITER = metrics.gauge(
     ("pid", "application_name"),
     over_workers="livemax",
 )
+
+
+def show_oldest_writer(pid: int, application_name: str, seconds: float) -> None:
+    """Name the one transaction that holds back the horizon; 0 seconds: nobody does."""
+    with warnings.catch_warnings():
+        # Several workers share files from which a label is never removed: there it falls to zero instead.
+        warnings.simplefilter("ignore", UserWarning)
+        for labels in list(_SHOWN):
+            OLDEST_WRITER.labels(*labels).set(0)
+        OLDEST_WRITER.clear()
+    _SHOWN.clear()
+    if seconds > 0:
+        labels = (str(pid), application_name)
+        _SHOWN.add(labels)
+        OLDEST_WRITER.labels(*labels).set(seconds)
+
+
+_SHOWN: set[tuple[str, str]] = set()

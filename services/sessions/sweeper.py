@@ -18,8 +18,8 @@ from uuid import UUID
 import structlog
 
 from identity_core.clock import Clock
-from identity_core.faults import StoreFault
-from identity_core.session_store import Follower, Revoker
+from identity_core.faults import LeaseLost
+from identity_core.session_store import Revoker
 from identity_core.telemetry import root_span
 from identity_core.web.unavailable import as_unavailable
 from sessions import metrics
@@ -54,7 +54,6 @@ class Sweeper:
         self,
         sweeps: Sweeps,
         live: Live,
-        follower: Follower,
         revoker: Revoker,
         clock: Clock,
         *,
@@ -62,7 +61,7 @@ class Sweeper:
         ended_retention: timedelta,
         event_retention: timedelta,
     ) -> None:
-        self._sweeps, self._live, self._follower, self._revoker, self._clock = sweeps, live, follower, revoker, clock
+        self._sweeps, self._live, self._revoker, self._clock = sweeps, live, revoker, clock
         self._pause = pause
         self._retentions = (ended_retention, event_retention)
         self._horizon: str | None = None
@@ -102,16 +101,15 @@ class Sweeper:
         writer = await self._sweeps.oldest_writer()
         now = self._clock.monotonic()
         known = self._writer
-        metrics.OLDEST_WRITER.clear()
         if writer is None:
             self._writer = None
+            metrics.show_oldest_writer(0, "", 0)
             return
         since = known[1] if known and known[0] == writer else now
         self._writer = (writer, since)
-        if now - since > 1:
-            # Whoever connects chooses this name: it is shown without what might be more than a name.
-            name = _NAME.sub("", writer.application_name)[:64]
-            metrics.OLDEST_WRITER.labels(str(writer.pid), name).set(now - since)
+        # Whoever connects chooses this name: it is shown without what might be more than a name.
+        name = _NAME.sub("", writer.application_name)[:64]
+        metrics.show_oldest_writer(writer.pid, name, now - since if now - since > 1 else 0)
 
     async def _run(self) -> None:
         while True:
@@ -181,13 +179,12 @@ class Sweeper:
         candidates = [row.key for row in rows if row.settled and not row.ruled]
         try:
             seen = await self._live.seen(candidates)
-        except StoreFault:
+        except LeaseLost:
             # Without the lease Redis' silence says nothing about a session.
             return revoked, 0
         gone = [Due(key.tenant, key.session_id) for key, at in zip(candidates, seen, strict=True) if at is None]
         if not gone:
             return revoked, 0
-        self._follower.require()
         entries = await self._sweeps.end_idle(gone)
         await self._revoker.confirm(entries)
         return revoked, len([entry for entry in entries if entry.kind == "session"])

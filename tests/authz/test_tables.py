@@ -22,14 +22,15 @@ _SPELLINGS = {"TIMESTAMP WITH TIME ZONE": "timestamp with time zone"}
 
 
 def _spelt(kind: object) -> str:
-    text = kind.compile(dialect=postgresql.dialect())  # type: ignore[attr-defined]
-    return _SPELLINGS.get(text, text.lower().replace("bigint[]", "bigint[]"))
+    text = kind.compile(dialect=postgresql.dialect())  # type: ignore[attr-defined, no-untyped-call]
+    return _SPELLINGS.get(text, text.lower())
 
 
 def _described(metadata: MetaData) -> dict[str, list[tuple[str, str, bool, bool]]]:
     return {
         table.name: [
-            (column.name, _spelt(column.type), not column.nullable, bool(column.primary_key)) for column in table.columns
+            (column.name, _spelt(column.type), not column.nullable, bool(column.primary_key))
+            for column in table.columns
         ]
         for table in metadata.tables.values()
     }

@@ -175,7 +175,7 @@ class World:
     ) -> httpx.Response:
         """POST a form, with the client's own way of authentication (Basic, or client_id for a public one)."""
         data: dict[str, Any] = {**(form or {}), **more}
-        auth: httpx.Auth | httpx.UseClientDefault = httpx.USE_CLIENT_DEFAULT
+        auth: Any = httpx.USE_CLIENT_DEFAULT
         if client is not None and client.client_secret is not None:
             auth = httpx.BasicAuth(client.client_id, client.client_secret)
         elif client is not None:

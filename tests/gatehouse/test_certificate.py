@@ -1,5 +1,6 @@
 """The certificate of `gatehouse dev --tls`."""
 
+import contextlib
 import socket
 import ssl
 import stat
@@ -21,11 +22,9 @@ def serve_once(files: Certificates) -> int:
     listener = socket.create_server(("127.0.0.1", 0))
 
     def answer() -> None:
-        with listener, listener.accept()[0] as plain:
-            try:
-                context.wrap_socket(plain, server_side=True).close()
-            except ssl.SSLError:
-                pass
+        # The client's own verdict is the test's.
+        with listener, listener.accept()[0] as plain, contextlib.suppress(ssl.SSLError):
+            context.wrap_socket(plain, server_side=True).close()
 
     threading.Thread(target=answer, daemon=True).start()
     return int(listener.getsockname()[1])

@@ -13,8 +13,12 @@ import pytest
 from gatehouse.dev.children import Child, Order, first_death, stop_in_order
 from gatehouse.faults import CommandFault, ExitCode
 
-STAYS = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: exit(0)); print('up', flush=True); time.sleep(600)"
-STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+STAYS = (
+    "import signal, time; signal.signal(signal.SIGTERM, lambda *_: exit(0)); print('up', flush=True); time.sleep(600)"
+)
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+)
 
 
 def order(tmp_path: Path, script: str, name: str = "child") -> Order:
@@ -29,7 +33,7 @@ def order(tmp_path: Path, script: str, name: str = "child") -> Order:
 async def started(tmp_path: Path, script: str, name: str = "child") -> Child:
     """A child that has printed its first line."""
     child = await Child.start(order(tmp_path, script, name))
-    while not child.order.log.read_bytes():
+    while not child.order.log.read_bytes():  # noqa: ASYNC110 - a file tells nobody
         await asyncio.sleep(0.01)
     return child
 
@@ -43,7 +47,7 @@ def runs(pid: int) -> bool:
 
 
 async def gone(pid: int) -> None:
-    while runs(pid):
+    while runs(pid):  # noqa: ASYNC110 - the system tells nobody
         await asyncio.sleep(0.01)
 
 
@@ -61,7 +65,10 @@ async def test_a_child_that_will_not_end_is_killed(tmp_path: Path) -> None:
 
 
 async def test_what_a_child_started_ends_with_it(tmp_path: Path) -> None:
-    script = f"import subprocess, sys, time; p = subprocess.Popen([sys.executable, '-c', {STUBBORN!r}]); print(p.pid, flush=True); time.sleep(600)"
+    script = (
+        "import subprocess, sys, time\n"
+        f"p = subprocess.Popen([sys.executable, '-c', {STUBBORN!r}])\nprint(p.pid, flush=True)\ntime.sleep(600)"
+    )
     child = await started(tmp_path, script)
     grandchild = int(child.order.log.read_text().split()[0])
     await child.stop()

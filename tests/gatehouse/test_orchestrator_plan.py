@@ -82,15 +82,11 @@ def test_a_service_can_read_the_settings_it_is_given(plan: Plan, service: str) -
 
 
 def test_with_tls_every_address_is_https_and_the_services_serve_it(tmp_path: Path) -> None:
-    plan = Plan(
-        data=tmp_path, ports=Ports.from_base(8000), environ={}, certificates=ensure_certificate(tmp_path)
-    )
+    plan = Plan(data=tmp_path, ports=Ports.from_base(8000), environ={}, certificates=ensure_certificate(tmp_path))
     found = described(plan, secrets.make())
     assert found["issuer"] == "https://localhost:8000"
     assert found["ca_file"] == str(tmp_path / "tls" / "ca.pem")
-    environment = service_environment(
-        plan, secrets.make(), "authz", database_url=OWNER, redis_url="redis://127.0.0.1"
-    )
+    environment = service_environment(plan, secrets.make(), "authz", database_url=OWNER, redis_url="redis://127.0.0.1")
     assert load(settings_class("authz"), environment).tls_certfile == tmp_path / "tls" / "cert.pem"
 
 
@@ -168,7 +164,8 @@ def test_a_damaged_secrets_file_is_one_sentence(tmp_path: Path, content: str) ->
 
 
 def test_spans_are_found_among_log_lines_however_they_arrive() -> None:
-    stream = b'{"event": "service.started"}\n{\n    "name": "POST /token",\n    "status": {\n        "x": 1\n    }\n}\nplain\n'
+    span = b'{\n    "name": "POST /token",\n    "status": {\n        "x": 1\n    }\n}\n'
+    stream = b'{"event": "service.started"}\n' + span + b"plain\n"
     for size in (1, 7, len(stream)):
         reader = SpanReader()
         pieces = [stream[start : start + size] for start in range(0, len(stream), size)]

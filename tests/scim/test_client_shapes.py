@@ -160,7 +160,7 @@ async def test_a_manager_comes_in_every_form_and_is_answered_in_one(
 
 @spec("RFC 7644 §3.4.2.2")
 async def test_entras_connection_test_gets_an_empty_list(directory: Directory) -> None:
-    params = {"filter": f'userName eq "{uuid.uuid4()}"', "startIndex": 1, "count": 1}
+    params: dict[str, str | int] = {"filter": f'userName eq "{uuid.uuid4()}"', "startIndex": 1, "count": 1}
     reply = await directory.http.get("/Users", params=params)
 
     assert reply.status_code == 200

@@ -36,7 +36,7 @@ async def test_no_page_is_longer_than_the_configuration_says(directory: Director
         directory.tenant,
         MAX_COUNT + 1,
     )
-    params = {"count": MAX_COUNT * 2, "attributes": "id"}
+    params: dict[str, str | int] = {"count": MAX_COUNT * 2, "attributes": "id"}
     body = (await directory.http.get("/Users", params=params)).json()
 
     assert (body["itemsPerPage"], body["totalResults"]) == (MAX_COUNT, MAX_COUNT + 1)

@@ -76,7 +76,10 @@ async def test_a_retry_while_the_first_runs_is_409_without_a_scim_type(
         uuid.uuid4(),
     )
     first = asyncio.create_task(_post(directory, KEY))
-    while not await owner.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+    waiting = (
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock')"
+    )
+    while not await owner.fetchval(waiting):  # noqa: ASYNC110 - another process's state has no event
         await asyncio.sleep(0.01)
 
     second = await _post(directory, KEY)
@@ -111,9 +114,8 @@ async def test_a_record_outlives_the_process_that_made_it(directory: Directory, 
     first = await _post(directory, KEY)
 
     another = create_app(scim_settings)
-    async with another.router.lifespan_context(another):
-        async with client_of(another, directory.token) as http:
-            again = await http.post("/Users", json={"userName": "ada"}, headers={"Idempotency-Key": KEY})
+    async with another.router.lifespan_context(another), client_of(another, directory.token) as http:
+        again = await http.post("/Users", json={"userName": "ada"}, headers={"Idempotency-Key": KEY})
 
     assert again.status_code == 201
     assert again.content == first.content

@@ -1,6 +1,7 @@
 """Bad input: a clear SCIM error, never a 500, and nothing half-written."""
 
 import json
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -51,11 +52,6 @@ BAD_BODIES = {
         400,
         "invalidValue",
     ),
-    "a birthdate that is none": (
-        b'{"userName": "ada", "urn:gatehouse:params:scim:schemas:extension:oidc:2.0:User": {"birthdate": "soon"}}',
-        400,
-        "invalidValue",
-    ),
     "larger than 1 MiB": (b'{"userName": "' + b"a" * LIMIT + b'"}', 413, None),
 }
 
@@ -83,7 +79,7 @@ async def test_a_bad_body_replaces_nothing(
 
 
 async def test_a_body_without_a_length_is_counted_as_it_comes(directory: Directory) -> None:
-    async def endless():
+    async def endless() -> AsyncIterator[bytes]:
         for _ in range(2000):
             yield b" " * 1024
 

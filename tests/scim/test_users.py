@@ -80,7 +80,7 @@ async def test_the_okta_test_finds_numbers_and_the_first_user_in_a_list_of_one(d
 async def test_a_user_is_found_by_name_in_any_case(directory: Directory, wanted: str) -> None:
     user = await directory.create("Ada.Lovelace@Example.com")
 
-    params = {"filter": f'userName eq "{wanted}"', "startIndex": 1, "count": 100}
+    params: dict[str, str | int] = {"filter": f'userName eq "{wanted}"', "startIndex": 1, "count": 100}
     body = (await directory.http.get("/Users", params=params)).json()
 
     assert body["totalResults"] == 1
@@ -262,6 +262,23 @@ async def test_the_client_chooses_what_is_returned(directory: Directory) -> None
     assert most["name"] == {"givenName": "Ada"}
     listed = (await directory.http.get("/Users", params={"attributes": "userName"})).json()
     assert set(listed["Resources"][0]) == {"schemas", "id", "userName"}
+
+
+@spec("RFC 7644 §3.4.3")
+async def test_a_search_may_be_posted_for_one_type_or_for_all(directory: Directory) -> None:
+    ada, bob = await directory.create("ada"), await directory.create("bob")
+    schema = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
+
+    for endpoint in ("/Users/.search", "/.search"):
+        wanted = {"schemas": [schema], "filter": 'userName eq "ADA"', "attributes": ["userName"], "count": 10}
+        body = (await directory.http.post(endpoint, json=wanted)).json()
+        assert body["totalResults"] == 1
+        assert body["Resources"] == [{"schemas": ada["schemas"], "id": ada["id"], "userName": "ada"}]
+        second = (await directory.http.post(endpoint, json={"startIndex": 2, "count": 5, "sortBy": None})).json()
+        assert (second["totalResults"], second["startIndex"], second["Resources"]) == (2, 2, [bob])
+        is_error(await directory.http.post(endpoint, json={"filter": 'shoe eq "x"'}), 400, "invalidFilter")
+        for wrong in ({"count": "x"}, {"count": True}, {"attributes": [1]}, {"filter": 7}):
+            is_error(await directory.http.post(endpoint, json=wrong), 400, "invalidValue")
 
 
 @spec("RFC 7644 §3.14")

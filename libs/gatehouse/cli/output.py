@@ -25,6 +25,7 @@ DataOption = Annotated[
     ),
 ]
 DEFAULT_DATA = Path(".gatehouse")
+PIPED_WIDTH = 160
 
 
 def say_json(document: Any, *, stream: Any = None) -> None:
@@ -35,7 +36,7 @@ def say_json(document: Any, *, stream: Any = None) -> None:
 
 def say_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, empty: str) -> None:
     """A table on standard output, or the sentence `empty`; plain columns where that is not a terminal."""
-    console = Console(soft_wrap=not sys.stdout.isatty())
+    console = _console()
     if not rows:
         console.print(empty, markup=False)
         return
@@ -49,7 +50,16 @@ def say_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]],
 
 def say_fields(title: str, fields: Mapping[str, Any]) -> None:
     """One thing and its fields, in two columns."""
-    say_table(title, ("", ""), list(fields.items()), empty="")
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in fields.items():
+        table.add_row(name, _cell(value))
+    _console().print(table)
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
 
 
 def say_fault(fault: CommandFault, *, as_json: bool) -> None:

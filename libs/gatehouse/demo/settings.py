@@ -24,13 +24,13 @@ class DemoSettings(Settings):
     cookie_key: str = setting(
         "GATEHOUSE_DEMO_COOKIE_KEY", text(), secret=True, doc="What signs the demo's session cookie."
     )
-    ca_file: Path | None = setting(  # noqa: RUF009
+    ca_file: Path | None = setting(
         "GATEHOUSE_DEMO_CA_FILE", path(), default=None, doc="The authority that signed the provider's certificate."
     )
-    tls_certfile: Path | None = setting(  # noqa: RUF009
+    tls_certfile: Path | None = setting(
         "GATEHOUSE_DEMO_TLS_CERTFILE", path(), default=None, doc="Serve TLS with this chain."
     )
-    tls_keyfile: Path | None = setting("GATEHOUSE_DEMO_TLS_KEYFILE", path(), default=None, doc="The key of the chain.")  # noqa: RUF009
+    tls_keyfile: Path | None = setting("GATEHOUSE_DEMO_TLS_KEYFILE", path(), default=None, doc="The key of the chain.")
     otel: Literal["off", "console", "otlp"] = setting(
         "GATEHOUSE_DEMO_OTEL", choice("off", "console", "otlp"), default="off", doc="Where spans go."
     )

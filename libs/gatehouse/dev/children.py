@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import json
 import os
 import signal
 import sys
@@ -40,6 +41,7 @@ class Child:
     def __init__(self, order: Order, process: asyncio.subprocess.Process) -> None:
         self.order = order
         self._process = process
+        self._stopped = False
 
     @classmethod
     async def start(cls, order: Order) -> Child:
@@ -50,7 +52,7 @@ class Child:
                 process = await asyncio.create_subprocess_exec(
                     *order.command,
                     env=dict(order.environment),
-                    stdin=asyncio.subprocess.DEVNULL,
+                    stdin=asyncio.subprocess.PIPE,
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
@@ -61,6 +63,16 @@ class Child:
                 ExitCode.CHILD, f"{order.name} cannot be started ({error.strerror})", "run `make venv`"
             ) from error
         return cls(order, process)
+
+    async def tell(self, settings: Mapping[str, str]) -> None:
+        """One line of JSON on its standard input, which then ends; a child that died meanwhile is noticed elsewhere."""
+        stream = self._process.stdin
+        if stream is None:
+            return
+        with suppress(ConnectionError):
+            stream.write(json.dumps(dict(settings)).encode() + b"\n")
+            await stream.drain()
+        stream.close()
 
     @property
     def pid(self) -> int:
@@ -75,7 +87,10 @@ class Child:
         return await self._process.wait()
 
     async def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """Ask with SIGTERM, insist with SIGKILL to the whole group; returns when nothing of it runs."""
+        """Ask with SIGTERM, insist with SIGKILL to the whole group; returns when nothing of it runs. Once."""
+        if self._stopped:
+            return  # its process id may be another's by now
+        self._stopped = True
         if self.alive:
             self._process.send_signal(signal.SIGTERM)
             with suppress(TimeoutError):

@@ -136,6 +136,25 @@ def service_environment(
     return gatehouse_names(plan.environ) | decided
 
 
+def demo_environment(plan: Plan, secrets: DevSecrets) -> dict[str, str]:
+    """The settings of the demo application (`gatehouse.demo.settings`)."""
+    settings = {
+        "GATEHOUSE_DEMO_URL": plan.demo_url,
+        "GATEHOUSE_DEMO_ISSUER": plan.issuer,
+        "GATEHOUSE_DEMO_CLIENT_ID": "web",
+        "GATEHOUSE_DEMO_CLIENT_SECRET": secrets.web_secret,
+        "GATEHOUSE_DEMO_COOKIE_KEY": secrets.demo_cookie_key,
+        "GATEHOUSE_DEMO_OTEL": plan.otel,
+    }
+    if endpoint := plan.environ.get("GATEHOUSE_OTEL_ENDPOINT"):
+        settings["GATEHOUSE_DEMO_OTEL_ENDPOINT"] = endpoint
+    if plan.certificates:
+        settings["GATEHOUSE_DEMO_CA_FILE"] = str(plan.certificates.authority)
+        settings["GATEHOUSE_DEMO_TLS_CERTFILE"] = str(plan.certificates.chain)
+        settings["GATEHOUSE_DEMO_TLS_KEYFILE"] = str(plan.certificates.key)
+    return settings
+
+
 def gatehouse_names(environ: Mapping[str, str]) -> dict[str, str]:
     """The caller's settings, without those that are the operator's alone."""
     theirs = ("GATEHOUSE_DATA", "GATEHOUSE_DEV", "GATEHOUSE_TEST_")

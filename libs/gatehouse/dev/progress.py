@@ -54,8 +54,12 @@ class ForPeople:
         console = self._console
         console.print()
         console.print(table(described, path))
-        console.print(Panel(_how_to(described, path), title="An admin token", title_align="left", style="dim"))
-        console.print(f"Ready in {time.monotonic() - self._since:.1f} s. Ctrl-C stops everything and keeps the data.\n")
+        console.print("\nAn admin token:")
+        # Whole, however wide the terminal is: it is there to be copied.
+        console.print(Text(_how_to(described)), soft_wrap=True)
+        console.print(
+            f"\nReady in {time.monotonic() - self._since:.1f} s. Ctrl-C stops everything and keeps the data.\n"
+        )
 
     def stopping(self) -> None:
         self._console.print("Stopping …")
@@ -109,10 +113,11 @@ def table(described: dict[str, Any], path: Path) -> Table:
     return made
 
 
-def _how_to(described: dict[str, Any], path: Path) -> str:
+def _how_to(described: dict[str, Any]) -> str:
+    """A line to paste; the secret in it is in the table above as well."""
     authority = f"--cacert {described['ca_file']} " if "ca_file" in described else ""
-    return Text(
-        f'curl {authority}-u "admin:$(jq -r .admin.client_secret {path})" -d grant_type=client_credentials '
-        f"-d scope='sessions:read' -d resource={described['sessions_base_url']} "
-        f"{described['admin']['token_endpoint']}"
+    admin = described["admin"]
+    return (
+        f"curl {authority}-u {admin['client_id']}:{admin['client_secret']} -d grant_type=client_credentials "
+        f"-d scope=sessions:read -d resource={described['sessions_base_url']} {admin['token_endpoint']}"
     )

@@ -13,19 +13,28 @@ from gatehouse.dev.children import Child
 _POLL_SECONDS = 0.25
 
 
-async def relay_spans(children: Sequence[Child]) -> None:
-    """Follow every log for ever and print each span as `<process> | <JSON>`."""
-    readers = {child.order.name: (child.order.log, SpanReader()) for child in children}
-    positions = dict.fromkeys(readers, 0)
-    while True:
-        for name, (log, reader) in readers.items():
+class SpanRelay:
+    """Follows the logs of processes and prints each span as `<process> | <JSON>`."""
+
+    def __init__(self, children: Sequence[Child]) -> None:
+        self._followed = {child.order.name: (child.order.log, SpanReader()) for child in children}
+        self._positions = dict.fromkeys(self._followed, 0)
+
+    async def run(self) -> None:
+        """For ever."""
+        while True:
+            self.catch_up()
+            await asyncio.sleep(_POLL_SECONDS)
+
+    def catch_up(self) -> None:
+        """Print what has come since the last time; once more when the processes have ended and said their last."""
+        for name, (log, reader) in self._followed.items():
             with log.open("rb") as file:
-                file.seek(positions[name])
+                file.seek(self._positions[name])
                 fresh = file.read()
-            positions[name] += len(fresh)
+            self._positions[name] += len(fresh)
             for span in reader.feed(fresh):
                 print(f"{name} | {span}", file=sys.stdout, flush=True)
-        await asyncio.sleep(_POLL_SECONDS)
 
 
 class SpanReader:

@@ -54,7 +54,7 @@ class Follower:
         self.checks = 0
         self._own: Redis = create_redis(redis_url, max_connections=1, socket_timeout=1.0)
         self._pool = pool
-        self._held: "PoolConnectionProxy[Record] | None" = None
+        self._held: PoolConnectionProxy[Record] | None = None
         self._node: str | None = None
         self._fresh_until = float("-inf")
         self._wake = asyncio.Event()

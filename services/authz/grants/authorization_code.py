@@ -8,8 +8,18 @@ from uuid import UUID
 from authz.grants.asking import Stores, TokenRequest
 from authz.ports import CodeRecord, Replayed, Taken
 from authz.protocol.audience import audience_of_grant, resource_fault
-from authz.protocol.decision import Allow, Decision, EndGrant, EndReason, Evidence, Family, NewGrant, Order, Refuse
-from authz.protocol.decision import RefreshOf
+from authz.protocol.decision import (
+    Allow,
+    Decision,
+    EndGrant,
+    EndReason,
+    Evidence,
+    Family,
+    NewGrant,
+    Order,
+    RefreshOf,
+    Refuse,
+)
 from authz.protocol.errors import OAuthError, invalid_grant, invalid_request
 from authz.protocol.pkce import proof_fault
 from authz.protocol.scope import OFFLINE_ACCESS, OPENID, allowed_scopes

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from authz.http.error_page import malformed_page, page, with_pages_for_faults
 from authz.http.forms import Submission, shown, submitted
-from authz.http.journey import PATHS, Journey, journey_of, proceed
+from authz.http.journey import Journey, journey_of, page_address, proceed
 from authz.http.visit import Visit
 from authz.interaction import NOTHING, with_consent
 from authz.login_ports import Live
@@ -70,7 +70,7 @@ async def _consent_page(journey: Journey, live: Live) -> Response:
     if subject is None:
         return await proceed(journey, NOTHING)
     values = {
-        "action": visit.path(PATHS["consent"]),
+        "action": page_address(visit, live),
         "interaction": live.id,
         "step": live.step,
         "client": client.name,

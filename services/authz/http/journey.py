@@ -24,6 +24,7 @@ from authz.ports import CodeRecord
 from authz.protocol.authorization_request import AuthorizationRequest, parameters_of, with_parameters
 from authz.protocol.client_metadata import Client
 from authz.protocol.errors import OAuthError
+from authz.protocol.form_action import leads_to
 from authz.protocol.redirect_uri import is_registered
 from authz.protocol.scope import OFFLINE_ACCESS, allowed_scopes
 from identity_core.contracts.stamps import Binding, Stamps
@@ -53,10 +54,15 @@ class Journey:
         return to_client(self.visit, self.request.redirect_uri, self.request.state, parameters)
 
     @property
+    def mfa_required(self) -> bool:
+        """The tenant's policy: `mfa` is `required` unless it says `optional`."""
+        return self.visit.tenant.policy.get("mfa", "required") != "optional"
+
+    @property
     def leads_to(self) -> tuple[str, ...]:
-        """Where a form on one of our pages may end, for the page's policy."""
+        """Where a form that ends at the client may lead, for the page's policy."""
         home = self.client.metadata.get("client_uri")
-        return (self.request.redirect_uri, *self.client.redirect_uris, *((home,) if home else ()))
+        return leads_to(self.request.redirect_uri, *self.client.redirect_uris, *((home,) if home else ()))
 
     @property
     def restart(self) -> str:
@@ -131,7 +137,7 @@ async def _step(journey: Journey, progress: Progress, session: OpenCookie | None
         session.facts if session else None,
         client,
         facts,
-        mfa_required=journey.visit.tenant.policy.get("mfa", "required") != "optional",
+        mfa_required=journey.mfa_required,
     )
 
 

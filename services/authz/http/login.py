@@ -10,7 +10,7 @@ from authz.factors.password import account_key, check_password
 from authz.http.abuse import password_limits
 from authz.http.error_page import page, throttled_page, with_pages_for_faults
 from authz.http.forms import Submission, shown, submitted
-from authz.http.journey import PATHS, Journey, journey_of, page_address, proceed
+from authz.http.journey import Journey, journey_of, page_address, proceed
 from authz.http.visit import Visit
 from authz.interaction import with_password
 from authz.login_ports import Live
@@ -71,11 +71,12 @@ async def _refuse(sent: Submission, username: str, subject: str | None) -> Respo
 def _login_page(journey: Journey, live: Live, username: str, error: str | None) -> Response:
     visit = journey.visit
     values = {
-        "action": visit.path(PATHS["login"]),
+        "action": page_address(visit, live),
         "interaction": live.id,
         "step": live.step,
         "client": journey.client.name,
         "username": username,
         "error": error,
     }
-    return page(visit, "login", values, leads_to=journey.leads_to)
+    # With a second factor to come this form ends here, and the page that takes the password names nobody else.
+    return page(visit, "login", values, leads_to=() if journey.mfa_required else journey.leads_to)

@@ -17,6 +17,7 @@ from authz.http.visit import Visit
 from authz.login_ports import OpenCookie
 from authz.protocol.authorization_request import with_parameters
 from authz.protocol.client_metadata import Client
+from authz.protocol.form_action import leads_to
 from authz.protocol.logout import Hint, SignedIn, client_asked, may_end_at_once, redirect_allowed
 from identity_core import jose, secrets
 from identity_core.base64url import encode as base64url
@@ -139,7 +140,7 @@ def _confirm_page(visit: Visit, asked: _Asked, session: OpenCookie) -> Response:
         "client": asked.client.name if asked.client else None,
         "fields": [*fields, ("confirm", _confirmation(session))],
     }
-    return page(visit, "logout", values, leads_to=(asked.back_to,) if asked.back_to else ())
+    return page(visit, "logout", values, leads_to=leads_to(asked.back_to) if asked.back_to else ())
 
 
 def _goodbye(visit: Visit, asked: _Asked) -> Response:

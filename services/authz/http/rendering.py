@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from authz.protocol.errors import OAuthError, invalid_client, invalid_request
-from identity_core.web.forms import Form, FormFault
+from authz.protocol.errors import OAuthError, invalid_request
+from identity_core.web.forms import FormFault
 from identity_core.web.problems import Failure, as_problem
 
 JSON: Final = "application/json"
@@ -70,6 +70,3 @@ def _is_oauth(path: str) -> bool:
 
 def _ascii(detail: str | None) -> str:
     return "".join(c for c in detail or "" if " " <= c <= "~" and c not in '"\\')[:300]
-
-
-__all__ = ["Form", "answer", "bearer_refusal", "form_fault", "invalid_client", "refusal", "render_failure"]

@@ -12,7 +12,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from authz.grants import GRANTS, Stores, TokenRequest, choose
+from authz.grants import Grant, Stores, TokenRequest, choose
 from authz.http.client import authenticate, read_form
 from authz.http.rendering import answer, refusal
 from authz.observe import observe_refusal, observe_tokens
@@ -26,8 +26,6 @@ from authz.resources import Resources, resources_of, tenant_of
 from authz.standing import Issued, Press, accept, issue
 from identity_core.session_store import Dead
 from identity_core.web.forms import Form
-
-GRANT_TYPES = tuple(grant.name for grant in GRANTS)
 
 
 async def token(request: Request) -> Response:
@@ -43,7 +41,7 @@ async def token(request: Request) -> Response:
     if isinstance(grant, OAuthError):
         return _refused(grant, request, "unread")
     # What has been taken must be recorded, also when the caller goes away meanwhile.
-    outcome = await asyncio.shield(_exchange(resources, tenant, client, form, grant.name))
+    outcome = await asyncio.shield(_exchange(resources, tenant, client, form, grant))
     if isinstance(outcome, OAuthError):
         return _refused(outcome, request, grant.name)
     observe_tokens(grant.name)
@@ -51,7 +49,7 @@ async def token(request: Request) -> Response:
 
 
 async def _exchange(
-    resources: Resources, tenant: Tenant, client: Client, form: Form, grant_type: str
+    resources: Resources, tenant: Tenant, client: Client, form: Form, grant: Grant
 ) -> Issued | OAuthError:
     ring = await resources.keys.ring(tenant.id)
     stores = Stores(
@@ -61,7 +59,6 @@ async def _exchange(
         apis=OwnApis(resources.settings.scim_base_url, resources.settings.sessions_base_url),
         client_tag=resources.store.client_tag(tenant.id, client.id),
     )
-    grant = next(grant for grant in GRANTS if grant.name == grant_type)
     decision = await grant.decision(TokenRequest(tenant, client, form, form.all("resource")), stores)
     return await conclude(resources, tenant, ring, decision)
 

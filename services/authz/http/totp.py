@@ -13,7 +13,7 @@ from authz.factors.totp import Enrollment, check_code, confirm_enrollment, secre
 from authz.http.abuse import code_limits
 from authz.http.error_page import expired_page, page, throttled_page, with_pages_for_faults
 from authz.http.forms import Submission, shown, submitted
-from authz.http.journey import PATHS, Journey, journey_of, page_address, proceed
+from authz.http.journey import Journey, journey_of, page_address, proceed
 from authz.http.visit import Visit
 from authz.interaction import Evidence, with_otp
 from authz.login_ports import Live
@@ -120,7 +120,7 @@ def _totp_page(journey: Journey, live: Live, error: str | None) -> Response:
     if evidence is None:
         return expired_page(visit)
     values = {
-        "action": visit.path(PATHS["totp"]),
+        "action": page_address(visit, live),
         "interaction": live.id,
         "step": live.step,
         "username": evidence.username,
@@ -138,7 +138,7 @@ def _enroll_page(journey: Journey, live: Live, error: str | None) -> Response:
     secret = secret_of(visit.resources.sealer, visit.tenant.id, evidence.user_id, Enrollment(*enrolling))
     otpauth = totp.provisioning_uri(secret, account=evidence.username, issuer=visit.tenant.name)
     values = {
-        "action": visit.path(PATHS["enroll"]),
+        "action": page_address(visit, live),
         "interaction": live.id,
         "step": live.step,
         "username": evidence.username,

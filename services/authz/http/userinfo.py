@@ -16,7 +16,7 @@ from authz.http.rendering import answer, bearer_refusal, form_fault
 from authz.ports import Subject
 from authz.protocol.errors import OAuthError, insufficient_scope, invalid_request, invalid_token
 from authz.protocol.scope import OPENID, claims_for
-from authz.resources import Resources, resources_of, tenant_of
+from authz.resources import resources_of, tenant_of
 from identity_core.bearer import bearer_token
 from identity_core.web.forms import FormFault, form_without_duplicates, query_without_duplicates
 
@@ -44,7 +44,9 @@ async def _presented(request: Request) -> str | OAuthError | None:
     """The token of the header or of a form body, of exactly one of them; never of the query (RFC 6750 §2)."""
     headers = request.headers.getlist("authorization")
     query = query_without_duplicates(request.scope)
-    if isinstance(query, FormFault) or "access_token" in query:
+    if isinstance(query, FormFault):
+        return form_fault(query)
+    if "access_token" in query:
         return invalid_request("an access token must not stand in the URI")
     in_body: str | None = None
     if request.method == "POST" and request.headers.get("content-type", "").startswith(
@@ -65,6 +67,3 @@ def _claims(live: LiveToken, subject: Subject) -> dict[str, Any]:
     """`sub` and what the scopes open; `updated_at` is the directory's own (OIDC Core §5.1)."""
     published = {**subject.claims, "updated_at": subject.updated_at}
     return {"sub": live.facts.subject, **claims_for(live.facts.scopes, published)}
-
-
-__all__ = ["Resources", "userinfo"]

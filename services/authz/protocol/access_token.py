@@ -92,6 +92,8 @@ def facts_of(claims: Mapping[str, Any]) -> TokenFacts | None:
         return None
     if not all(isinstance(time, int) for time in times) or not isinstance(scope, str) or not isinstance(amr, list):
         return None
+    if user_of(claims["sub"]) is None and claims["sub"] != subject_of(None, claims["client_id"]):
+        return None
     return TokenFacts(
         issuer=claims["iss"],
         subject=claims["sub"],

@@ -122,7 +122,10 @@ class LoginStore:
         await self._end_all(opening, created.evicted, "limit")
         # What was just opened is read like any other cookie: whatever has been revoked meanwhile is dead here.
         opened = await self.current(opening.tenant, plan.cookie, opening.client_id)
-        return Refused("ended") if opened is None else opened
+        if opened is None:
+            await self._end_all(opening, [plan.cookie.session_id], "ended")
+            return Refused("ended")
+        return opened
 
     async def end(self, tenant: UUID, session: OpenCookie, reason: str, audit: AuditRow) -> None:
         """End a session: one transaction of three statements, then one round trip to Redis."""

@@ -81,8 +81,11 @@ UPDATE authz.refresh_family SET ended_at = now(), end_reason = $3
 WHERE tenant = $1 AND grant_id = $2 AND ended_at IS NULL
 """
 
-REVOKE: Final = "SELECT sessions.revoke_v1($1, $2, $3, $4, $5, $6, now() + $7::interval)"
-"""One ledger row; always the last statement of its transaction. Answers the epoch."""
+REVOKE: Final = """
+SELECT sessions.revoke_v1($1, $2, $3, $4, $5, $6, now() + $7::interval) AS epoch,
+       (extract(epoch FROM now() + $7::interval) * 1000)::bigint AS until_ms
+"""
+"""One ledger row; always the last statement of its transaction. Answers its epoch and how long it is remembered."""
 
 SUBJECT: Final = """
 SELECT claims, extract(epoch FROM updated_at)::bigint AS updated_at

@@ -32,7 +32,8 @@ async def end_token(
         ),
     )
     key = ledger_key(end.tag, end.key)
-    epoch: int = await connection.fetchval(
+    row = await connection.fetchrow(
         statements.REVOKE, end.tenant, f"client:{end.client_id}", "token", key, "revoked by client", uuid7(), remembered
     )
-    return LedgerEntry(end.tenant, "token", key, epoch)
+    assert row is not None
+    return LedgerEntry(end.tenant, "token", key, row["epoch"], row["until_ms"])

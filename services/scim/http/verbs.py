@@ -12,15 +12,13 @@ from identity_core.logs import allow_fields
 from identity_core.passwords import Overloaded
 from scim.http.bodies import Body, read_document, read_query
 from scim.http.edge import Edge, Visit
-from scim.http.rendering import given_again, message, representation, resource_answer
+from scim.http.rendering import given_again, resource_answer
 from scim.ports import Act, Answer, Decide, Draft, Once, Stored
 from scim.protocol.errors import ScimError, not_found
 from scim.protocol.etag import names_version, version_tag
-from scim.protocol.filters import read_filter
 from scim.protocol.idempotency import fingerprint, read_key
 from scim.protocol.identifiers import as_id
 from scim.protocol.intake import read_resource
-from scim.protocol.paging import list_response, read_page
 from scim.protocol.patch import Plan, apply_plan, read_patch
 from scim.protocol.projection import read_projection
 from scim.resource_types import ResourceType
@@ -77,23 +75,6 @@ async def read(edge: Edge, kind: ResourceType, visit: Visit, request: Request) -
     if known is not None and names_version(known, stored.version):
         return Response(status_code=304, headers={"ETag": version_tag(stored.version)})
     return given_again(resource_answer(kind, stored, visit.base, read_projection(kind.schema, query)))
-
-
-async def search(edge: Edge, kind: ResourceType, visit: Visit, request: Request) -> Response | ScimError:
-    """GET of many (§3.4.2): a filter and a page."""
-    query = read_query(request)
-    if isinstance(query, ScimError):
-        return query
-    page = read_page(query)
-    if isinstance(page, ScimError):
-        return page
-    lookup = read_filter(kind.schema, kind.lookups, query["filter"]) if "filter" in query else None
-    if isinstance(lookup, ScimError):
-        return lookup
-    projection = read_projection(kind.schema, query)
-    listing = await edge.stores[kind.name].page(visit.caller.tenant, lookup, page)
-    resources = [representation(kind, stored, visit.base, projection) for stored in listing.resources]
-    return message(200, list_response(listing.total, page.start_index, resources))
 
 
 async def replace(edge: Edge, kind: ResourceType, visit: Visit, request: Request) -> Response | ScimError:

@@ -1,8 +1,10 @@
 """The standard claims of OpenID Connect (Core §5.1) that a SCIM user gives rise to."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+_BIRTHDATE = re.compile(r"[0-9]{4}(-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]))?")
 _ADDRESS = {
     "formatted": "formatted",
     "street_address": "streetAddress",
@@ -33,7 +35,7 @@ def standard_claims(user: Mapping[str, Any], oidc: Mapping[str, Any], updated_at
         "website": oidc.get("website"),
         "email": email,
         "gender": oidc.get("gender"),
-        "birthdate": oidc.get("birthdate"),
+        "birthdate": _birthdate(oidc.get("birthdate")),
         "zoneinfo": user.get("timezone"),
         "locale": user.get("locale") or user.get("preferredLanguage"),
         "phone_number": phone.removeprefix("tel:") if phone else None,
@@ -56,6 +58,11 @@ def chosen_email(user: Mapping[str, Any]) -> str | None:
 def chosen_phone(user: Mapping[str, Any]) -> str | None:
     """The number that the `phone_number` claim names, as it is kept."""
     return _chosen(user.get("phoneNumbers"))
+
+
+def _birthdate(text: str | None) -> str | None:
+    """A date in another form is kept as it was sent, but it is no birthdate claim."""
+    return text if text and _BIRTHDATE.fullmatch(text) else None
 
 
 def _joined(name: Mapping[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """Users: their own rules, and how a user lies in its row."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +15,6 @@ from scim.resource_types.user_schemas import CORE, ENTERPRISE, OIDC, OIDC_URN
 
 # What an index row of PostgreSQL holds with room to spare.
 MAX_KEY_BYTES = 1024
-_BIRTHDATE = re.compile(r"[0-9]{4}(-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]))?")
 _PRODUCT = "gatehouse"
 
 
@@ -44,7 +42,7 @@ def to_row(resource: Mapping[str, Any], modified_at: datetime) -> UserRow:
         user_name=resource["userName"],
         user_name_key=username_key(resource["userName"]),
         external_id=resource.get("externalId"),
-        active=resource["active"],
+        active=resource.get("active") is True,
         resource={name: value for name, value in resource.items() if name != OIDC_URN},
         email_verified=oidc.get("emailVerified"),
         phone_number_verified=oidc.get("phoneNumberVerified"),
@@ -62,7 +60,7 @@ def from_row(resource: dict[str, Any], columns: Mapping[str, Any]) -> dict[str, 
 
 
 def check_user(resource: Mapping[str, Any], write_only: Mapping[str, Any]) -> ScimError | None:
-    """What the schema does not say: lengths of what is looked up, the form of a birthdate, the password policy."""
+    """What the schema does not say: lengths of what is looked up, and the password policy."""
     user_name = resource.get("userName")
     if user_name is not None:
         key = username_key(user_name)
@@ -70,9 +68,6 @@ def check_user(resource: Mapping[str, Any], write_only: Mapping[str, Any]) -> Sc
             return invalid_value("userName is empty or too long")
     if len(resource.get("externalId", "").encode()) > MAX_KEY_BYTES:
         return invalid_value("externalId is too long")
-    birthdate = resource.get(OIDC_URN, {}).get("birthdate")
-    if birthdate is not None and not _BIRTHDATE.fullmatch(birthdate):
-        return invalid_value("birthdate must be YYYY-MM-DD or YYYY")
     password = write_only.get("password")
     if password is None:
         return None
@@ -84,11 +79,12 @@ def check_user(resource: Mapping[str, Any], write_only: Mapping[str, Any]) -> Sc
 def settle_user(
     before: Mapping[str, Any] | None, after: dict[str, Any], touched: frozenset[str] | None
 ) -> dict[str, Any]:
-    """`active` is never unassigned: it stays as it was, and is true at first. A verification covers the address it was
-    made for: a PATCH that changes the address without a word about it takes it back."""
+    """A new user is active unless it is said otherwise, and a PUT that says nothing of it leaves it as it was; a PATCH
+    that unassigns it ends it: active is who is said to be. A verification covers the address it was made for: a PATCH
+    that changes the address without a word about it takes it back."""
     settled = after
-    if "active" not in settled:
-        settled = settled | {"active": before.get("active", True) if before else True}
+    if "active" not in settled and touched is None:
+        settled = settled | {"active": before is None or before.get("active") is True}
     if before is None or touched is None or OIDC_URN in touched:
         return settled
     for name, chosen in (("emailVerified", chosen_email), ("phoneNumberVerified", chosen_phone)):

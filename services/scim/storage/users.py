@@ -182,7 +182,7 @@ async def _change(unit: UnitOfWork, act: Act, stored: Stored, draft: Draft) -> S
         await write_events(connection, "directory", *events)
     if ends is not None:
         await unit.end_user(tenant, _actor(act.caller), stored.id, ends)
-    elif after["active"] is False:
+    elif after.get("active") is not True:
         await unit.end_user_again(tenant, stored.id)
     if not changed:
         return stored
@@ -191,7 +191,7 @@ async def _change(unit: UnitOfWork, act: Act, stored: Stored, draft: Draft) -> S
 
 def _end_reason(before: Mapping[str, Any], draft: Draft) -> str | None:
     """Why a change ends everything issued to the person: no longer active, or the password is another one."""
-    if before["active"] is True and draft.resource["active"] is False:
+    if before.get("active") is True and draft.resource.get("active") is not True:
         return "user deactivated"
     return "password changed" if draft.password_hash is not None else None
 

@@ -75,7 +75,7 @@ class Revocation:
     """A revocation as it is kept. `found`: live sessions that matched; `ended`: how many of these it ended."""
 
     id: UUID
-    selector: Mapping[str, object]
+    selector: Mapping[str, str | bool]
     reason: str
     epoch: int
     found: int
@@ -103,7 +103,7 @@ def parse_revocation(body: Mapping[str, object]) -> RevocationRequest | Fault:
     return RevocationRequest(selector, reason, dry_run)
 
 
-def document_of(selector: Selector) -> dict[str, object]:
+def document_of(selector: Selector) -> dict[str, str | bool]:
     """The selector as it stands in requests, answers, rows and events."""
     match selector:
         case BySubject(subject):

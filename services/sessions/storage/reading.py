@@ -72,15 +72,14 @@ async def count_live(connection: Connection, tenant: UUID, selector: Selector) -
             row = await connection.fetchrow(statements.COUNT_SESSION, tenant, session_id)
             return None if row is None else int(row["live"])
         case BySubject(subject):
-            counted: int = await connection.fetchval(statements.COUNT_SUBJECT, tenant, subject)
+            return int(await connection.fetchval(statements.COUNT_SUBJECT, tenant, subject))
         case ByClient(client_id):
-            counted = await connection.fetchval(statements.COUNT_CLIENT, tenant, client_id)
+            return int(await connection.fetchval(statements.COUNT_CLIENT, tenant, client_id))
         case ByTenant():
-            counted = await connection.fetchval(statements.COUNT_TENANT, tenant)
+            return int(await connection.fetchval(statements.COUNT_TENANT, tenant))
         case ByGrant():
             # A grant ends without any session: those that use it go on.
-            counted = 0
-    return counted
+            return 0
 
 
 @asynccontextmanager

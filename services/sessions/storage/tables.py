@@ -1,5 +1,7 @@
 """The tables of schema `sessions`, as SQLAlchemy metadata; a test holds them equal to the migrated database."""
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -29,7 +31,7 @@ class Xid8(UserDefinedType[int]):
         return "xid8"
 
 
-_Type = TypeEngine[object] | type[TypeEngine[object]]
+_Type = TypeEngine[Any] | type[TypeEngine[Any]]
 _TIME = TIMESTAMP(timezone=True)
 _XID = text("pg_current_xact_id()")
 

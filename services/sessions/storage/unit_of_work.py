@@ -114,19 +114,25 @@ class PostgresWrites:
                 await write_audit(connection, "sessions", row)
 
     async def _matched(self, connection: Connection, tenant: UUID, selector: Selector) -> _Matched | None:
+        if isinstance(selector, BySession):
+            row = await connection.fetchrow(statements.COUNT_SESSION, tenant, selector.session_id)
+            if row is None:
+                return None
+            return _Matched(row["live"], row["user_id"], _session_keys(row["tag"], selector.session_id))
+        found = await count_live(connection, tenant, selector) or 0
+        owner = selector.subject if isinstance(selector, BySubject | ByGrant) else None
+        return _Matched(found, owner, [(selector.kind, self._ledger_key(tenant, selector))])
+
+    def _ledger_key(self, tenant: UUID, selector: BySubject | ByClient | ByGrant | ByTenant) -> str:
         match selector:
-            case BySession(session_id):
-                row = await connection.fetchrow(statements.COUNT_SESSION, tenant, session_id)
-                return row and _Matched(row["live"], row["user_id"], _session_keys(row["tag"], session_id))
             case BySubject(subject):
-                owner, key = subject, str(subject)
-            case ByGrant(grant_id, subject):
-                owner, key = subject, ledger_key(hash_tag(self._tag_key, tenant, str(subject)), str(grant_id))
+                return str(subject)
             case ByClient(client_id):
-                owner, key = None, client_id
+                return client_id
+            case ByGrant(grant_id, subject):
+                return ledger_key(hash_tag(self._tag_key, tenant, str(subject)), str(grant_id))
             case ByTenant():
-                owner, key = None, ""
-        return _Matched(await count_live(connection, tenant, selector) or 0, owner, [(selector.kind, key)])
+                return ""
 
     async def _record(
         self, connection: Connection, act: Act, request: RevocationRequest, revocation_id: UUID, matched: _Matched
@@ -138,12 +144,14 @@ class PostgresWrites:
             *(act.tenant, revocation_id, orjson.dumps(document).decode(), request.reason, act.actor, found),
             orjson.dumps(effects).decode(),
         )
+        statement: str
+        more: tuple[object, ...]
         if isinstance(selector, BySession):
-            values = (*values, selector.session_id, inject())
-            row = await connection.fetchrow(statements.RECORD_SESSION_REVOCATION, *values)
+            statement, more = statements.RECORD_SESSION_REVOCATION, (selector.session_id, inject())
         else:
             remembered = GRANT_REMEMBERED if isinstance(selector, ByGrant) else None
-            row = await connection.fetchrow(statements.RECORD_REVOCATION, *values, *matched.keys[0], remembered)
+            statement, more = statements.RECORD_REVOCATION, (*matched.keys[0], remembered)
+        (row,) = await connection.fetch(statement, *values, *more)
         epoch, at = row["epoch"], row["created_at"]
         return Revocation(
             revocation_id, document, request.reason, epoch, found, found, "committed", effects, created_at=at, now=at

@@ -81,7 +81,12 @@ class House:
         self.clock.advance(1.1)
 
     async def person(
-        self, username: str = "ada@example.com", *, active: bool = True, with_totp: bool = True, password: str = PASSWORD
+        self,
+        username: str = "ada@example.com",
+        *,
+        active: bool = True,
+        with_totp: bool = True,
+        password: str = PASSWORD,
     ) -> Person:
         """A user with a password and, unless said otherwise, a confirmed authenticator."""
         user_id = uuid7()

@@ -1,8 +1,13 @@
 """Signing in, from the authorization request to the code, in process over real stores."""
 
+import asyncio
+import re
+from uuid import UUID
+
 from authz.interaction import ACR_MFA, ACR_PASSWORD
 from identity_core import totp
-from identity_core.secrets import derive_sid
+from identity_core.secrets import derive_sid, sha256
+from identity_core.session_store import StandingQuery
 from identity_core.testing.spec import spec
 from tests.authz.login.house import CALLBACK, CHALLENGE, House
 
@@ -23,3 +28,251 @@ async def test_password_and_code_end_at_the_client_with_code_state_and_iss(house
     assert record.session_id == cookie.session_id
     settings = house.app.state.resources.settings
     assert record.sid == derive_sid(settings.tag_key, house.tenant, cookie.session_id, client)
+
+
+async def test_a_sign_in_writes_one_row_and_one_audit_row_without_secrets(house: House) -> None:
+    person, client, browser = await house.person(), await house.client(), house.browser("203.0.113.77")
+    await house.sign_in(browser, person, house.authorize(client))
+    (row,) = await house.sessions(person)
+    assert (row["id"], row["ended_at"]) == (house.session_cookie(browser).session_id, None)
+    assert (row["acr"], row["amr"], row["client_ids"]) == (ACR_MFA, ["pwd", "otp"], [client])
+    assert (row["device"], row["network"]) == ("Firefox on Linux", "203.0.113.0/24")
+    (audit,) = await house.audit("login")
+    assert (audit["outcome"], audit["actor"], audit["client_id"]) == ("success", str(person.id), client)
+    assert person.password not in str(audit)
+
+
+async def test_setting_up_an_authenticator_is_part_of_the_first_sign_in(house: House) -> None:
+    person, client, browser = await house.person(with_totp=False), await house.client(), house.browser()
+    page = await browser.get(house.authorize(client))
+    page = await browser.submit(page, "login-submit", username=person.username, password=person.password)
+    assert page.path == f"{house.path}/enroll/totp"
+    secret = page.texts["enroll-secret"]
+    assert re.fullmatch(r"[A-Z2-7]{32}", secret)
+    assert "<svg" in page.text
+    # A wrong code keeps the secret, and confirms nothing.
+    again = await browser.submit(page, "enroll-submit", enroll_code="000000")
+    assert (again.texts["enroll-secret"], bool(again.alert)) == (secret, True)
+    rows = "SELECT count(*) FROM authz.totp_credential WHERE tenant = $1 AND user_id = $2"
+    assert await house.owner.fetchval(rows, house.tenant, person.id) == 0
+    person.secret = _base32(secret)
+    page = await browser.submit(again, "enroll-submit", enroll_code=house.code_of(person))
+    record = await house.take_code(page)
+    assert (record.acr, record.amr) == (ACR_MFA, ("pwd", "otp"))
+    # From now on it is asked for, and the code that confirmed it is used up.
+    other = house.browser()
+    page = await other.get(house.authorize(client))
+    page = await other.submit(page, "login-submit", username=person.username, password=person.password)
+    assert page.path == f"{house.path}/login/totp"
+    page = await other.submit(page, "totp-submit", totp_code=house.code_of(person))
+    assert page.alert
+    house.next_code()
+    page = await other.submit(page, "totp-submit", totp_code=house.code_of(person))
+    assert "code" in page.query
+
+
+async def test_two_set_ups_at_once_leave_one_authenticator(house: House) -> None:
+    person, client = await house.person(with_totp=False), await house.client()
+    pages = []
+    for browser in (house.browser(), house.browser()):
+        page = await browser.get(house.authorize(client))
+        page = await browser.submit(page, "login-submit", username=person.username, password=person.password)
+        person.secret = _base32(page.texts["enroll-secret"])
+        pages.append((browser, page, house.code_of(person)))
+    done = [await browser.submit(page, "enroll-submit", enroll_code=code) for browser, page, code in pages]
+    assert [page.away for page in done] == [True, False]
+
+
+async def test_where_the_policy_leaves_it_open_a_password_is_enough_and_says_so(house: House) -> None:
+    await house.policy(mfa="optional")
+    person, client = await house.person(with_totp=False), await house.client()
+    page = await house.sign_in(house.browser(), person, house.authorize(client))
+    record = await house.take_code(page)
+    assert (record.acr, record.amr) == (ACR_PASSWORD, ("pwd",))
+
+
+@spec("OIDC Core §3.1.2.1")
+async def test_a_client_may_ask_for_the_second_factor(house: House) -> None:
+    await house.policy(mfa="optional")
+    person, client, browser = await house.person(with_totp=False), await house.client(), house.browser()
+    await house.sign_in(browser, person, house.authorize(client))
+    silent = await browser.get(house.authorize(client, prompt="none", acr_values=ACR_MFA))
+    assert silent.query["error"] == "login_required"
+    page = await browser.get(house.authorize(client, acr_values=f"other {ACR_MFA}"))
+    page = await browser.submit(page, "login-submit", username=person.username, password=person.password)
+    assert page.path == f"{house.path}/enroll/totp"
+
+
+async def test_row_10_a_policy_that_was_tightened_counts_for_sessions_there_are(house: House) -> None:
+    await house.policy(mfa="optional")
+    person, client, browser = await house.person(with_totp=False), await house.client(), house.browser()
+    await house.sign_in(browser, person, house.authorize(client))
+    await house.policy(mfa="required")
+    page = await browser.get(house.authorize(client, prompt="none"))
+    assert page.query["error"] == "login_required"
+
+
+async def test_signing_in_again_keeps_the_session_and_ends_the_old_cookie(house: House) -> None:
+    person, client, browser = await house.person(), await house.client(), house.browser()
+    await house.sign_in(browser, person, house.authorize(client))
+    old, old_cookies = house.session_cookie(browser), dict(browser.cookies)
+    await house.sign_in(browser, person, house.authorize(client, prompt="login"))
+    new = house.session_cookie(browser)
+    assert (new.session_id, new.secret != old.secret) == (old.session_id, True)
+    (row,) = await house.sessions(person)
+    assert row["ended_at"] is None
+    thief = house.browser()
+    thief.cookies = old_cookies
+    page = await thief.get(house.authorize(client, prompt="none"))
+    assert page.query["error"] == "login_required"
+    # The ledger knows it too, so a Redis that forgets a second does not bring it back.
+    store = house.app.state.resources.store
+    key = f"c.{_b64(sha256(old.secret))}"
+    assert await house.owner.fetchval(
+        "SELECT epoch FROM sessions.ledger_v1 WHERE tenant = $1 AND kind = 'token' AND key = $2",
+        house.tenant,
+        f"{old.tag:04x}:{key}",
+    )
+    facts = await store.read(StandingQuery(house.tenant, old.tag, session_id=old.session_id, token_key=key))
+    assert "token" in facts.ended
+
+
+async def test_another_person_in_the_same_browser_ends_the_first_ones_session(house: House) -> None:
+    ada, bob = await house.person(), await house.person("bob@example.com")
+    client, browser = await house.client(), house.browser()
+    await house.sign_in(browser, ada, house.authorize(client))
+    first = house.session_cookie(browser)
+    await house.sign_in(browser, bob, house.authorize(client, prompt="login"))
+    second = house.session_cookie(browser)
+    assert second.session_id != first.session_id
+    (row,) = await house.sessions(ada)
+    assert (row["end_reason"], row["ended_at"] is not None) == ("replaced", True)
+    key = f"{first.tag:04x}:{first.session_id}"
+    ended = "SELECT count(*) FROM sessions.ledger_v1 WHERE tenant = $1 AND kind = 'session' AND key = $2"
+    assert await house.owner.fetchval(ended, house.tenant, key) == 1
+
+
+async def test_the_concurrent_limit_ends_the_oldest_session_at_once(house: House) -> None:
+    await house.session_policy(2)
+    person, client = await house.person(), await house.client()
+    browsers = [house.browser() for _ in range(3)]
+    for browser in browsers:
+        await house.sign_in(browser, person, house.authorize(client))
+        house.clock.advance(1)
+    rows = await house.sessions(person)
+    assert [row["end_reason"] for row in rows] == ["limit", None, None]
+    silent = [await browser.get(house.authorize(client, prompt="none")) for browser in browsers]
+    assert ["code" in page.query for page in silent] == [False, True, True]
+
+
+async def test_the_concurrent_limit_may_refuse_the_newest_instead(house: House) -> None:
+    await house.session_policy(1, "refuse")
+    person, client = await house.person(), await house.client()
+    first, second = house.browser(), house.browser()
+    await house.sign_in(first, person, house.authorize(client))
+    page = await house.sign_in(second, person, house.authorize(client))
+    assert (page.status, page.heading) == (403, "Something went wrong")
+    assert f"gh_session_{house.slug}" not in second.cookies
+    rows = await house.sessions(person)
+    assert [row["end_reason"] for row in rows] == [None, "limit"]
+    assert "code" in (await first.get(house.authorize(client, prompt="none"))).query
+
+
+async def test_several_tabs_are_several_interactions(house: House) -> None:
+    person, client, browser = await house.person(), await house.client(), house.browser()
+    one = await browser.get(house.authorize(client, state="one"))
+    two = await browser.get(house.authorize(client, state="two"))
+    one = await browser.submit(one, "login-submit", username=person.username, password=person.password)
+    two = await browser.submit(two, "login-submit", username=person.username, password=person.password)
+    two = await browser.submit(two, "totp-submit", totp_code=house.code_of(person))
+    house.next_code()
+    one = await browser.submit(one, "totp-submit", totp_code=house.code_of(person))
+    assert (one.query["state"], two.query["state"]) == ("one", "two")
+
+
+async def test_of_two_equal_posts_one_goes_on_and_the_other_is_shown_the_way(house: House) -> None:
+    person, client, browser = await house.person(), await house.client(), house.browser()
+    page = await browser.get(house.authorize(client))
+    posts = [browser.submit(page, "login-submit", username=person.username, password=person.password) for _ in range(2)]
+    both = await asyncio.gather(*posts)
+    assert sorted(answer.status for answer in both) == [200, 409]
+    stale = next(answer for answer in both if answer.status == 409)
+    assert stale.heading == "Something went wrong"
+    way_on = re.search(r'class="button" href="([^"]+)"', stale.text)
+    assert way_on
+    assert (await browser.get(way_on[1].replace("&amp;", "&"))).path == f"{house.path}/login/totp"
+
+
+async def test_an_interaction_ends_after_its_time(house: House) -> None:
+    person, client, browser = await house.person(), await house.client(), house.browser()
+    page = await browser.get(house.authorize(client))
+    house.clock.advance(901)
+    late = await browser.submit(page, "login-submit", username=person.username, password=person.password)
+    assert (late.status, late.heading) == (400, "Something went wrong")
+    assert (await browser.get(page.url)).status == 400
+
+
+async def test_an_interaction_that_has_its_answer_is_over(house: House) -> None:
+    person, client, browser = await house.person(), await house.client(), house.browser()
+    start = await browser.get(house.authorize(client))
+    page = await browser.submit(start, "login-submit", username=person.username, password=person.password)
+    await browser.submit(page, "totp-submit", totp_code=house.code_of(person))
+    again = await browser.submit(page, "totp-submit", totp_code=house.code_of(person))
+    assert (again.status, again.away) == (400, False)
+    assert (await browser.get(start.url)).status == 400
+
+
+async def test_an_older_hash_is_renewed_at_the_next_sign_in(house: House) -> None:
+    old = "$argon2id$v=19$m=512,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$"
+    import argon2
+
+    old = argon2.PasswordHasher(time_cost=1, memory_cost=512, parallelism=1).hash("older password")
+    person, client = await house.person(password="older password"), await house.client()
+    where = "WHERE tenant = $1 AND user_id = $2"
+    await house.owner.execute(f"UPDATE authz.password_credential SET hash = $3 {where}", house.tenant, person.id, old)
+    page = await house.sign_in(house.browser(), person, house.authorize(client))
+    assert "code" in page.query
+    new = await house.owner.fetchval(f"SELECT hash FROM authz.password_credential {where}", house.tenant, person.id)
+    assert "m=19456,t=2,p=1" in new
+    assert "code" in (await house.sign_in(house.browser(), person, house.authorize(client))).query
+
+
+async def test_the_user_name_is_found_in_any_spelling(house: House) -> None:
+    person, client = await house.person("Ada@Example.com"), await house.client()
+    person.username = "  \uff21DA@example.COM "
+    page = await house.sign_in(house.browser(), person, house.authorize(client))
+    assert "code" in page.query
+
+
+async def test_a_session_answers_every_client_with_its_own_sid(house: House) -> None:
+    person, one, two = await house.person(), await house.client(), await house.client()
+    browser = house.browser()
+    first = await house.take_code(await house.sign_in(browser, person, house.authorize(one)))
+    second = await house.take_code(await browser.get(house.authorize(two, prompt="none")))
+    assert first.session_id == second.session_id
+    assert first.sid != second.sid
+
+
+@spec("OIDC Core §11")
+async def test_offline_access_makes_an_offline_code(house: House) -> None:
+    person = await house.person()
+    client = await house.client(grant_types=["authorization_code", "refresh_token"])
+    browser = house.browser()
+    online = await house.take_code(await house.sign_in(browser, person, house.authorize(client)))
+    offline = await house.take_code(await browser.get(house.authorize(client, scope="openid offline_access")))
+    assert (online.binding.offline, offline.binding.offline) == (False, True)
+    assert isinstance(online.binding.grant_id, UUID)
+
+
+def _base32(text: str) -> bytes:
+    import base64
+
+    secret = base64.b32decode(text)
+    assert totp.secret_text(secret) == text
+    return secret
+
+
+def _b64(raw: bytes) -> str:
+    from identity_core.base64url import encode
+
+    return encode(raw)

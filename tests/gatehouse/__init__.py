@@ -1,0 +1,1 @@
+"""The operator's package: development servers, orchestrator, command line, demo."""

@@ -1,0 +1,179 @@
+"""`gatehouse dev` for real: the whole house in its own processes, and a person in a browser."""
+
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyotp
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from gatehouse.dev.devservers.processes import processes_in
+from gatehouse.faults import ExitCode
+
+pytestmark = pytest.mark.slow
+CHROMIUM = "/usr/bin/chromium"
+
+
+class House:
+    """One run of `gatehouse dev` on free ports."""
+
+    def __init__(self, data: Path, *options: str) -> None:
+        self.data = data
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("GATEHOUSE_")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "gatehouse", "dev", "--port-base", "0", "--json", "--data", str(data), *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        self.lines: list[str] = []
+        self.announced = self._announcement()
+        self.described: dict[str, Any] = json.loads((data / "dev.json").read_text())
+        threading.Thread(target=self._drain, daemon=True).start()
+
+    def _announcement(self) -> dict[str, Any]:
+        assert self.process.stdout
+        assert self.process.stderr
+        text = ""
+        for line in self.process.stdout:
+            text += line
+            if line == "}\n":
+                announced: dict[str, Any] = json.loads(text)
+                return announced
+        raise AssertionError(self.process.stderr.read())
+
+    def _drain(self) -> None:
+        assert self.process.stdout
+        self.lines.extend(self.process.stdout)
+
+    def children(self) -> dict[str, int]:
+        """The services' process ids by name."""
+        found = {}
+        for entry in Path("/proc").iterdir():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except (OSError, ValueError):
+                continue
+            if parent == self.process.pid and words[2:3] == [b"gatehouse.dev.preloaded"]:
+                found[words[3].decode()] = int(entry.name)
+        return found
+
+    def end(self, number: signal.Signals) -> int:
+        """Send a signal and wait for the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait()
+
+    def gatehouse(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Another command of the operator beside it, finding the house by its folder alone."""
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("GATEHOUSE_")}
+        return subprocess.run(
+            [sys.executable, "-m", "gatehouse", *arguments, "--data", str(self.data)],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=False,
+        )
+
+    def nothing_left(self) -> bool:
+        """No store works in the data folder any more."""
+        return not any(processes_in(folder) for folder in self.data.iterdir() if folder.is_dir())
+
+
+@pytest.fixture
+def browser_page() -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser.new_context(ignore_https_errors=True).new_page()
+        browser.close()
+
+
+def sign_in(page: Page, described: dict[str, Any]) -> None:
+    """Through the demo, with the second factor enrolled on the way where the tenant asks for it."""
+    page.goto(described["demo_url"])
+    page.click("#sign-in")
+    page.fill("#username", described["user"]["username"])
+    page.fill("#password", described["user"]["password"])
+    page.click("#login-submit")
+    if page.query_selector("#enroll-secret"):
+        secret = page.inner_text("#enroll-secret").replace(" ", "")
+        page.fill("#enroll-code", pyotp.TOTP(secret).now())
+        page.click("#enroll-submit")
+    if page.query_selector("#consent-allow"):
+        page.click("#consent-allow")
+
+
+@pytest.mark.browser
+def test_a_person_signs_in_is_revoked_and_the_house_keeps_its_data(tmp_path: Path, browser_page: Page) -> None:
+    data = tmp_path / "house"
+    house = House(data)
+    first = house.described
+    assert house.announced["ready"] is True
+    sign_in(browser_page, first)
+    assert browser_page.inner_text("#email") == "ada@example.com"
+    said = browser_page.inner_text("#userinfo")
+    for claim in ("zoneinfo", "birthdate", "address", "phone_number_verified", "website", "updated_at"):
+        assert claim in said
+    browser_page.click("#refresh")
+    assert "The tokens are new." in browser_page.inner_text("main")
+
+    assert house.gatehouse("session", "revoke", "--user", "ada").returncode == ExitCode.OK
+    browser_page.goto(first["demo_url"])
+    assert "Please sign in again" in browser_page.inner_text("main")
+    assert house.gatehouse("doctor").returncode == ExitCode.OK
+    assert house.end(signal.SIGINT) == ExitCode.OK
+    assert house.nothing_left()
+
+    again = House(data)
+    for part in ("user", "scim"):
+        assert again.described[part] == first[part]
+    for client in ("web", "spa"):
+        assert again.described["clients"][client].get("client_secret") == first["clients"][client].get("client_secret")
+    users = again.gatehouse("session", "list", "--state", "all", "--json")
+    assert [row["username"] for row in json.loads(users.stdout)["sessions"]] == ["ada"]
+
+    os.kill(again.children()["scim"], signal.SIGKILL)
+    assert again.process.wait() == ExitCode.CHILD
+    assert again.process.stderr
+    fault = json.loads(again.process.stderr.read())["error"]
+    assert fault["message"] == "scim ended by itself (signal 9)"
+    assert again.nothing_left()
+
+
+def test_with_tls_everything_public_is_https_and_spans_are_printed(tmp_path: Path) -> None:
+    house = House(tmp_path / "house", "--tls", "--otel", "console")
+    described = house.described
+    with httpx.Client(verify=ssl.create_default_context(cafile=described["ca_file"]), trust_env=False) as client:
+        metadata = client.get(f"{described['issuer']}/.well-known/openid-configuration").json()
+        assert metadata["issuer"] == described["issuer"]
+        assert metadata["token_endpoint"] == described["admin"]["token_endpoint"]
+        assert client.get(described["demo_url"]).status_code == httpx.codes.OK
+        admin = described["admin"]
+        for base in (described["scim_base_url"], described["sessions_base_url"]):
+            scope = "scim" if base.endswith("/scim/v2") else "sessions:read"
+            answer = client.post(
+                admin["token_endpoint"],
+                auth=(admin["client_id"], admin["client_secret"]),
+                data={"grant_type": "client_credentials", "scope": scope, "resource": base},
+            )
+            assert answer.status_code == httpx.codes.OK, answer.text
+        users = client.get(
+            f"{described['scim_base_url']}/Users", headers={"Authorization": f"Bearer {described['scim']['token']}"}
+        ).json()
+        assert [user["userName"] for user in users["Resources"]] == ["ada"]
+    for base in described["management"].values():
+        assert httpx.get(f"{base}/readyz", trust_env=False).status_code == httpx.codes.OK
+    assert house.end(signal.SIGTERM) == ExitCode.OK
+    spans = [json.loads(line.partition(" | ")[2]) for line in house.lines if line.startswith("authz | ")]
+    assert any("token" in span["name"] for span in spans)
+    assert house.nothing_left()
