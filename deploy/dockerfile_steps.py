@@ -28,7 +28,7 @@ from pathlib import Path
 DOCKERFILE = Path(__file__).with_name("Dockerfile")
 CONTEXT = DOCKERFILE.parent.parent
 _VARIABLE = re.compile(r"\$\{(\w+)\}|\$(\w+)")
-_OPTION = re.compile(r"--([a-z]+)=(\S+)\s+")
+_OPTION = re.compile(r"--([a-z-]+)=(\S+)\s+")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Of the caller's environment, what tells package clients their way.
 _INDEX = re.compile(r"(PIP|UV|SSL_CERT)_\w+|(REQUESTS|CURL)_CA_BUNDLE|(https?|all|no)_proxy", re.IGNORECASE)

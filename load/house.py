@@ -1,4 +1,4 @@
-"""A house of its own for one run: throw-away stores that sync as kept ones do, migrated and seeded, and its services.
+"""A house of its own for one run: throw-away stores that sync as kept ones do, migrated, and the services on them.
 
 Everything started here ends with the block, also after a fault. Ports are free ones, addresses are loopback.
 """
@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import httpx
 
@@ -20,16 +22,17 @@ from gatehouse import revisions
 from gatehouse.dev import secrets as dev_secrets
 from gatehouse.dev.children import Child, Order, first_death, stop_in_order, tail_of
 from gatehouse.dev.devservers import PostgresServer, ValkeyServer
-from gatehouse.dev.orchestrator import House, orders
-from gatehouse.dev.plan import Plan, Ports, role_urls
+from gatehouse.dev.devservers.postgres import DATABASE
+from gatehouse.dev.plan import Plan, Ports, role_urls, service_environment
 from gatehouse.dev.secrets import DevSecrets
-from gatehouse.dev.seed import seed
 from load.machine import REPOSITORY
 from load.processes import Cores, pin, pinned
 
 READY_SECONDS = 60.0
 # The wheel's throw-away servers do not sync; ours do, as a deployment's would.
 DURABLE = {"fsync": "on", "full_page_writes": "on"}
+
+_POLICY = """UPDATE authz.tenant SET policy = policy || '{{"mfa": "{mfa}"}}'"""
 
 
 class HouseFault(Exception):
@@ -100,22 +103,29 @@ async def open_stores(cores: Cores) -> AsyncIterator[Stores]:
 
 @asynccontextmanager
 async def open_house(
-    stores: Stores, services: Sequence[str], environ: Mapping[str, str], *, cores: Cores
+    stores: Stores,
+    services: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    mfa: Literal["required", "optional"],
+    cores: Cores,
 ) -> AsyncIterator[RunningHouse]:
-    """Migrate and seed `stores`, then start these services with `environ` (GATEHOUSE_* names) over their settings."""
+    """Migrate `stores`, then start these services with `environ` (GATEHOUSE_* names) over their settings.
+
+    `mfa` is the default tenant's policy: whether everybody must have an authenticator.
+    """
     folder = Path(tempfile.mkdtemp(prefix="gatehouse-load-"))
-    plan = Plan(data=folder, ports=Ports.from_base(0), demo=False, environ={**plain_environment(), **environ})
+    plan = Plan(data=folder, ports=Ports.from_base(0), demo=False, environ=environ)
     secrets = dev_secrets.make()
     urls = role_urls(stores.postgres.url, secrets)
     children: list[Child] = []
     try:
         await asyncio.to_thread(revisions.upgrade, stores.postgres.url, urls)
-        await seed(plan, secrets, urls)
-        house = House(plan, secrets, stores.postgres.url, stores.valkey.url)
+        stores.postgres.execute(_POLICY.format(mfa=mfa), database=DATABASE)
         with pinned(cores.tested):
-            for order in orders(house):
-                if order.name in services:
-                    children.append(await Child.start(order))  # noqa: PERF401 - each is ours to stop from its start on
+            for service in services:
+                order = _order(plan, secrets, service, stores)
+                children.append(await Child.start(order))
         await _ready(plan, children)
         yield RunningHouse(stores, plan, secrets, {child.order.name: child for child in children})
     finally:
@@ -133,6 +143,18 @@ async def child(order: Order, ready_url: str, *, cores: frozenset[int] | None) -
         yield started
     finally:
         await started.stop()
+
+
+def _order(plan: Plan, secrets: DevSecrets, service: str, stores: Stores) -> Order:
+    settings = service_environment(
+        plan, secrets, service, database_url=stores.postgres.url, redis_url=stores.valkey.url
+    )
+    return Order(
+        name=service,
+        command=[sys.executable, "-m", "gatehouse", "serve", service],
+        environment=plain_environment() | settings,
+        log=plan.logs / f"{service}.log",
+    )
 
 
 async def _ready(plan: Plan, children: Sequence[Child]) -> None:

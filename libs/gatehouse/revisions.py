@@ -78,6 +78,22 @@ async def _publish(owner_url: str) -> None:
         await owner.close()
 
 
+async def roles_can_enter(role_urls: Mapping[str, str]) -> bool:
+    """Whether every service role exists with the password of its URL and may read the revisions."""
+    for url in role_urls.values():
+        try:
+            connection = await asyncpg.connect(url, timeout=10)
+        except (asyncpg.PostgresError, OSError):
+            return False
+        try:
+            await connection.fetch(f"SELECT FROM {_TABLE}")
+        except asyncpg.PostgresError:
+            return False
+        finally:
+            await connection.close()
+    return True
+
+
 async def require_current(url: str) -> None:
     """Raise CommandFault when the database at `url` is behind the code (a newer one is let be: expand first)."""
     try:

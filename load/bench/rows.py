@@ -107,7 +107,8 @@ def _signed_in(walk: str, kind: str, **more: str) -> Callable[[Ground], Job]:
 
 
 def _peer_signed_in(walk: str, **more: str) -> Callable[[Ground], Job]:
-    return lambda ground: code_job(walk, ground.peer_site, ground.browsers["peer"], **more)
+    # The peer ends the remembered consent when a code is replayed: its browsers would have to sign in anew.
+    return lambda ground: code_job(walk, ground.peer_site, ground.browsers["peer"], **more) | {"replay": False}
 
 
 def _get(part: Part, path: str, must_hold: str) -> Callable[[Ground], Job]:

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from load.generator.walks import DONE, Judge, Walk, Wrong
 from load.generator.wire import Response, ResponseReader, WireFault
@@ -49,8 +50,8 @@ class Connection(asyncio.Protocol):
         self._reader = ResponseReader()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport, self._reader = transport, ResponseReader()
+        # uvloop's transports are no subclasses of asyncio's.
+        self._transport, self._reader = cast(asyncio.Transport, transport), ResponseReader()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None

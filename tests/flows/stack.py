@@ -21,11 +21,18 @@ from urllib.parse import urlsplit
 import httpx
 
 from authz.storage import clients
+from gatehouse.dev import devjson
 from gatehouse.dev.certificate import ensure_certificate
-from gatehouse.dev.children import Order, tail_of
-from gatehouse.dev.orchestrator import House as DevHouse
-from gatehouse.dev.orchestrator import orders
-from gatehouse.dev.plan import ROLES, SERVICES, Plan, Ports, role_urls
+from gatehouse.dev.children import tail_of
+from gatehouse.dev.plan import (
+    ROLES,
+    SERVICES,
+    Plan,
+    Ports,
+    demo_environment,
+    role_urls,
+    service_environment,
+)
 from gatehouse.dev.secrets import DevSecrets, make
 from gatehouse.dev.seed import seed
 from gatehouse.dev.seed_data import DEFAULT_TENANT
@@ -55,12 +62,14 @@ class Stack:
     """The processes of one house. `house` is what its callers know."""
 
     def __init__(self, plan: Plan, secrets: DevSecrets, stores: Stores) -> None:
-        dev = DevHouse(plan, secrets, stores.postgres.owner_url, stores.redis_url)
         self.plan, self.secrets, self.stores = plan, secrets, stores
-        self.house = House.from_document(dev.describe())
-        self._orders = {order.name: order for order in orders(dev)}
+        urls = {"database_url": stores.postgres.owner_url, "redis_url": stores.redis_url}
+        self.house = House.from_document(devjson.document(plan, secrets, **urls))
+        self._settings = {name: service_environment(plan, secrets, name, **urls) for name in SERVICES}
+        if plan.demo:
+            self._settings["demo"] = demo_environment(plan, secrets)
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        self._starts = dict.fromkeys(self._orders, 0)
+        self._starts = dict.fromkeys(self._settings, 0)
 
     @classmethod
     async def start(
@@ -79,9 +88,10 @@ class Stack:
         plan = Plan(data=folder, ports=_free_ports(), certificates=certificates, otel=otel, demo=demo, environ=environ)
         secrets = replace(make(), role_passwords=_role_passwords(stores.postgres))
         stack = cls(plan, secrets, stores)
-        await seed(plan, secrets, role_urls(stores.postgres.owner_url, secrets))
+        owner_url = stores.postgres.owner_url
+        await seed(plan, secrets, owner_url, role_urls(owner_url, secrets))
         try:
-            for name in stack._orders:
+            for name in stack._settings:
                 stack.launch(name)
             await stack.ready()
         except BaseException:
@@ -92,9 +102,10 @@ class Stack:
     def launch(self, name: str) -> None:
         """Start one process, with a new log; it is not ready yet."""
         assert name not in self._running, f"{name} runs"
-        order = self._orders[name]
         self._starts[name] += 1
-        self._running[name] = _popen(replace(order, log=self._log(name)))
+        program = ["gatehouse.demo"] if name == "demo" else ["gatehouse", "serve", name]
+        environment = _plain(self.plan) | self._settings[name]
+        self._running[name] = _popen([sys.executable, "-m", *program], environment, self._log(name))
 
     def kill(self, name: str) -> None:
         """SIGKILL: the process ends between two instructions."""
@@ -106,6 +117,13 @@ class Stack:
         """Start a killed process again and wait until it is ready."""
         self.launch(name)
         await self.ready()
+
+    def ensure(self, name: str) -> None:
+        """Start it unless it runs; one that is frozen goes on."""
+        if name in self._running:
+            self.thaw(name)
+        else:
+            self.launch(name)
 
     def freeze(self, name: str) -> None:
         """SIGSTOP: it hangs."""
@@ -198,7 +216,15 @@ def free_port() -> int:
     return _free_ports().authz
 
 
-def _popen(order: Order) -> subprocess.Popen[bytes]:
+def _plain(plan: Plan) -> dict[str, str]:
+    """Our environment without any setting of Gatehouse. Compiled modules are kept for the next start in any case."""
+    plain = {name: value for name, value in plan.environ.items() if not name.startswith("GATEHOUSE_")}
+    if plain.pop("PYTHONDONTWRITEBYTECODE", ""):
+        plain["PYTHONPYCACHEPREFIX"] = str(plan.data.parent / "bytecode")
+    return plain | {"PYTHONUNBUFFERED": "1"}
+
+
+def _popen(command: Sequence[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
     """A process group of its own that ends with us."""
     parent = os.getpid()
 
@@ -208,14 +234,14 @@ def _popen(order: Order) -> subprocess.Popen[bytes]:
             if os.getppid() != parent:
                 os._exit(1)
 
-    order.log.parent.mkdir(parents=True, exist_ok=True)
-    with order.log.open("wb") as log:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
         return subprocess.Popen(
-            list(order.command),
-            env=dict(order.environment),
+            list(command),
+            env=dict(environment),
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
             preexec_fn=arrange,  # noqa: PLW1509 - two calls that take no lock
         )

@@ -6,6 +6,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,18 +24,24 @@ pytestmark = pytest.mark.slow
 CHROMIUM = "/usr/bin/chromium"
 
 
+def environment() -> dict[str, str]:
+    """Ours without settings; compiled modules are shared by all houses of this machine's tests."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("GATEHOUSE_")}
+    plain.pop("PYTHONDONTWRITEBYTECODE", None)
+    return plain | {"PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir(), f"gatehouse-pycache-{os.getuid()}"))}
+
+
 class House:
     """One run of `gatehouse dev` on free ports."""
 
     def __init__(self, data: Path, *options: str) -> None:
         self.data = data
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("GATEHOUSE_")}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gatehouse", "dev", "--port-base", "0", "--json", "--data", str(data), *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=environment,
+            env=environment(),
         )
         self.lines: list[str] = []
         self.announced = self._announcement()
@@ -76,12 +83,11 @@ class House:
 
     def gatehouse(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Another command of the operator beside it, finding the house by its folder alone."""
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("GATEHOUSE_")}
         return subprocess.run(
             [sys.executable, "-m", "gatehouse", *arguments, "--data", str(self.data)],
             capture_output=True,
             text=True,
-            env=environment,
+            env=environment(),
             check=False,
         )
 

@@ -202,11 +202,15 @@ class Desk:
 
     @contextmanager
     def counted(self) -> Iterator[list[str]]:
-        """The statements of the application's pool meanwhile, without the follower's check and without BEGIN."""
+        """The statements of the application's pool meanwhile.
+
+        Without BEGIN, the follower's check, and what the driver asks once on each connection about types.
+        """
         seen: list[str] = []
 
         def note(record: Any) -> None:
-            if not record.query.startswith("BEGIN") and "pg_snapshot_xmin" not in record.query:
+            own = ("BEGIN", "typeinfo_tree", "set_config(", "pg_snapshot_xmin")
+            if not any(part in record.query for part in own):
                 seen.append(record.query)
 
         connections = [holder._con for holder in self.pool._holders if holder._con]

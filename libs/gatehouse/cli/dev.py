@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from enum import StrEnum
 from typing import Annotated
 
@@ -32,8 +33,11 @@ def dev(
     as_json: JsonOption = False,
 ) -> None:
     """Start PostgreSQL, Valkey, the three services and the demo; Ctrl-C stops them and keeps the data."""
+    from gatehouse.dev.plan import Plan, Ports, bytecode_folder
+
+    if sys.dont_write_bytecode:
+        sys.dont_write_bytecode, sys.pycache_prefix = False, str(bytecode_folder(data))
     from gatehouse.dev.orchestrator import run
-    from gatehouse.dev.plan import Plan, Ports
     from gatehouse.dev.progress import ForPeople, ForPrograms
 
     plan = Plan(

@@ -80,6 +80,8 @@ async def run(plan: Plan, *, tls: bool, progress: Progress) -> ExitCode:
                 house, children = await _start(plan, tls, progress, stop, ends)
                 path = devjson.write(plan.data, house.describe())
                 progress.ready(house.describe(), path)
+                if house.plan.otel == "console":
+                    _relay_spans(children, ends)
                 await _until_stopped(house, children, stop)
                 progress.stopping()
         except _Stopped:
@@ -110,10 +112,10 @@ async def _start(
         children.append(await Child.start(order))
     await step("PostgreSQL and Valkey", lambda: _boot_stores(plan, stores))
     house = House(plan, secrets, stores[0])
-    await step("Migrations", lambda: asyncio.to_thread(_migrate, house))
+    await step("Migrations", lambda: _migrate(house))
     await step("Demo tenant", lambda: _seed(house))
     named = "Services and demo application" if plan.demo else "Services"
-    await step(named, lambda: _services(house, children, stop, ends))
+    await step(named, lambda: _services(house, children, stop))
     return house, children
 
 
@@ -126,37 +128,44 @@ async def _stop_stores(stores: list[DevServers]) -> None:
         await asyncio.to_thread(servers.stop)
 
 
-def _migrate(house: House) -> None:
-    from gatehouse.revisions import upgrade
+async def _migrate(house: House) -> None:
+    """Nothing when the database is as it should be: what migrates takes longer to import than everything else here."""
+    from gatehouse.revisions import roles_can_enter, standing, upgrade
 
-    upgrade(house.database_url, role_urls(house.database_url, house.secrets))
+    urls = role_urls(house.database_url, house.secrets)
+    if (await standing(house.database_url)).missing or not await roles_can_enter(urls):
+        await asyncio.to_thread(upgrade, house.database_url, urls)
 
 
 async def _seed(house: House) -> None:
     from gatehouse.dev.seed import seed
 
-    await seed(house.plan, house.secrets, role_urls(house.database_url, house.secrets))
+    await seed(house.plan, house.secrets, house.database_url, role_urls(house.database_url, house.secrets))
 
 
-async def _services(house: House, children: Sequence[Child], stop: asyncio.Event, ends: AsyncExitStack) -> None:
-    from gatehouse.dev.readiness import all_ready, cancelled
-    from gatehouse.dev.spans import SpanRelay
+async def _services(house: House, children: Sequence[Child], stop: asyncio.Event) -> None:
+    from gatehouse.dev.readiness import all_ready
 
-    if house.plan.otel == "console":
-        relay = SpanRelay(children)
-        # In this order from the last: what the children say while they end is printed too.
-        ends.callback(relay.catch_up)
-        ends.push_async_callback(stop_in_order, list(children))
-        ends.push_async_callback(cancelled, asyncio.ensure_future(relay.run()))
     for child in children:
         await child.tell(house.settings_of(child.order.name))
     if not await all_ready(house.plan, children, stop):
         raise _Stopped
 
 
+def _relay_spans(children: Sequence[Child], ends: AsyncExitStack) -> None:
+    from gatehouse.dev.readiness import cancelled
+    from gatehouse.dev.spans import SpanRelay
+
+    relay = SpanRelay(children)
+    # From the last to the first: what the children say while they end is printed too.
+    ends.callback(relay.catch_up)
+    ends.push_async_callback(stop_in_order, children)
+    ends.push_async_callback(cancelled, asyncio.ensure_future(relay.run()))
+
+
 def orders(plan: Plan) -> list[Order]:
     """The processes to start, in this order; they are stopped in the opposite one."""
-    plain = plain_environment(plan.environ) | {"PYTHONUNBUFFERED": "1"}
+    plain = plain_environment(plan)
     if plan.otel == "console":
         plain |= {"OTEL_BSP_SCHEDULE_DELAY": "500"}  # milliseconds: somebody is watching
     names = [*reversed(SERVICES), *(["demo"] if plan.demo else [])]

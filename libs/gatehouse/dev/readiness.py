@@ -45,21 +45,33 @@ async def cancelled(*tasks: asyncio.Future[Any]) -> None:
 
 
 async def _all_of(client: httpx.AsyncClient, urls: Iterable[str]) -> None:
-    await asyncio.gather(*(_ready(client, url) for url in urls))
+    await asyncio.gather(*(_ready(client, httpx.URL(url)) for url in urls))
 
 
 def _trust(plan: Plan) -> ssl.SSLContext | bool:
     return ssl.create_default_context(cafile=plan.certificates.authority) if plan.certificates else True
 
 
-async def _ready(client: httpx.AsyncClient, url: str) -> None:
+async def _ready(client: httpx.AsyncClient, url: httpx.URL) -> None:
+    while not await _listens(url.host, url.port or 80):
+        await asyncio.sleep(_POLL_SECONDS)
     while True:
         try:
             if (await client.get(url)).status_code == httpx.codes.OK:
                 return
         except httpx.HTTPError:
-            pass  # not listening yet
+            pass  # it listens, but does not answer yet
         await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _listens(host: str, port: int) -> bool:
+    """A bare connection: next to nothing while the processes we wait for need the machine."""
+    try:
+        _, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 def _not_ready(plan: Plan, children: Sequence[Child]) -> CommandFault:

@@ -60,6 +60,11 @@ def admin_metadata() -> dict[str, Any]:
     }
 
 
+def clients_of(demo_url: str) -> dict[str, dict[str, Any]]:
+    """Every client by its id."""
+    return {"web": web_metadata(demo_url), "spa": spa_metadata(), ADMIN_CLIENT_ID: admin_metadata()}
+
+
 def demo_user(demo_url: str) -> dict[str, Any]:
     """Ada as a SCIM user (RFC 7643 §4.1) from whom every standard claim of OIDC Core §5.1 can be made."""
     return {

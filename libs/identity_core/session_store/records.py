@@ -70,6 +70,8 @@ class SessionRecord:
 class StandingQuery:
     """What to read about one user's slot; what is None is not looked at.
 
+    With a session and no user, the user's epoch is that of the session's own user (a cookie does not say whose it is).
+
     `token_key`: the `jti` of a JWT, base64url(SHA-256) of an opaque token, or `c.` + base64url(SHA-256) of a
     session cookie's secret.
     """

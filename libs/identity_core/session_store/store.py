@@ -94,7 +94,7 @@ class SessionStore:
         fields = ["t"] if query.client_id is None else ["t", keys.client_field(query.client_id)]
         slot, epochs = await batch(
             self._follower.redis,
-            ScriptCall(scripts.READ, _standing_keys(query), [self._clock.offset_ms]),
+            ScriptCall(scripts.READ, _standing_keys(query), [self._clock.offset_ms, _unknown_user(query)]),
             ("HMGET", keys.tenant_epochs(query.tenant, query.tag), *fields),
         )
         now_ms, session, user_epoch, *ended = slot
@@ -227,6 +227,11 @@ def _standing_keys(query: StandingQuery) -> list[str]:
         keys.tombstone(prefix, "g", session),
         keys.tombstone(prefix, "t", query.token_key or _NONE),
     ]
+
+
+def _unknown_user(query: StandingQuery) -> str:
+    """The slot prefix where only the session's record can say whose epoch to read, else ''."""
+    return keys.slot(query.tenant, query.tag) if query.user_id is None and query.session_id is not None else ""
 
 
 def _record(fields: list[bytes]) -> SessionRecord | None:

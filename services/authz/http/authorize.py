@@ -1,7 +1,7 @@
 """The authorization endpoint (RFC 6749 §3.1, OIDC Core §3.1.2), GET and POST.
 
 A request whose client or redirect URI is not right is answered with a page; every other refusal travels to the
-redirect URI with `error`, `state` and `iss`. Cost of a request with a session and nothing to ask: three round trips to
+redirect URI with `error`, `state` and `iss`. Cost of a request with a session and nothing to ask: two round trips to
 Redis and one statement; without a session: one round trip.
 """
 

@@ -42,7 +42,7 @@ def page(
     leads_to: Iterable[str] = (),
 ) -> Response:
     """The page `name`. `leads_to`: addresses of the client that its form may end at."""
-    body = visit.login.pages.render(name, {"tenant": visit.tenant.name, **values})
+    body = visit.login.pages.render(name, {"tenant": visit.tenant.name, "base": visit.tenant.path, **values})
     response = Response(body, status, headers, "text/html; charset=utf-8")
     response.headers["Content-Security-Policy"] = policy(
         style_src="'self'", img_src="'self' data:", form_action=form_action(leads_to)

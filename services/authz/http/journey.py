@@ -56,7 +56,7 @@ class Journey:
     @property
     def mfa_required(self) -> bool:
         """The tenant's policy: `mfa` is `required` unless it says `optional`."""
-        return self.visit.tenant.policy.get("mfa", "required") != "optional"
+        return bool(self.visit.tenant.policy.get("mfa", "required") != "optional")
 
     @property
     def leads_to(self) -> tuple[str, ...]:
@@ -100,7 +100,7 @@ async def proceed(journey: Journey, progress: Progress) -> Response:
     if isinstance(step, rules.Open) and progress.evidence is not None:
         opened = await _open(journey, progress.evidence, session)
         if isinstance(opened, Refused):
-            return await _not_opened(journey, opened)
+            return await _not_opened(journey, opened, progress.evidence)
         session, progress = opened, rules.with_session(opened.cookie.session_id)
         visit.keep_session(opened)
         step = await _step(journey, progress, session)
@@ -164,11 +164,13 @@ async def _open(journey: Journey, evidence: Evidence, previous: OpenCookie | Non
     )
 
 
-async def _not_opened(journey: Journey, refused: Refused) -> Response:
+async def _not_opened(journey: Journey, refused: Refused, evidence: Evidence) -> Response:
+    visit, subject = journey.visit, str(evidence.user_id)
+    await visit.login.logins.record(visit.audit("login", subject, refused=refused.reason, client_id=journey.client.id))
     if refused.reason == "limit":
         await _close(journey)
         return error_page(
-            journey.visit,
+            visit,
             403,
             "You are signed in in too many places.",
             "Sign out somewhere else first, or ask an administrator to end a session.",

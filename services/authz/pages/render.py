@@ -6,7 +6,7 @@ Templates are compiled once. A missing value is an error, never an empty place o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from io import BytesIO
 from typing import Final
@@ -19,7 +19,11 @@ from authz.login_ports import StaticFile
 
 STATIC_PATH: Final = "/static"
 _MEDIA_TYPES: Final = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
-_STATIC: Final = ("gatehouse.css", "icon.svg")
+# One stylesheet to the browser, in three files here.
+_STATIC: Final[Mapping[str, tuple[str, ...]]] = {
+    "gatehouse.css": ("colours.css", "elements.css", "parts.css"),
+    "icon.svg": ("icon.svg",),
+}
 _PAGES: Final = ("login", "totp", "enroll", "consent", "logout", "signed_out", "error")
 
 
@@ -29,8 +33,8 @@ class PageSet:
     def __init__(self) -> None:
         self._static: dict[str, StaticFile] = {}
         addresses: dict[str, str] = {}
-        for name in _STATIC:
-            hashed, file = _static_file(name)
+        for name, parts in _STATIC.items():
+            hashed, file = _static_file(name, parts)
             self._static[hashed] = file
             addresses[name] = f"{STATIC_PATH}/{hashed}"
         environment = Environment(
@@ -63,8 +67,9 @@ def _qr_code(text: str) -> Markup:
     return Markup(svg.getvalue().decode("utf-8"))  # noqa: S704
 
 
-def _static_file(name: str) -> tuple[str, StaticFile]:
-    body = files("authz.pages").joinpath("static", name).read_bytes()
+def _static_file(name: str, parts: Sequence[str]) -> tuple[str, StaticFile]:
+    folder = files("authz.pages").joinpath("static")
+    body = b"\n".join(folder.joinpath(part).read_bytes() for part in parts)
     stem, _, kind = name.rpartition(".")
     digest = hashlib.sha256(body).hexdigest()[:16]
     return f"{stem}.{digest}.{kind}", StaticFile(body, _MEDIA_TYPES[kind])

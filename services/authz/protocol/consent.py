@@ -51,9 +51,9 @@ def needs_consent(
     """Whether the person must be asked now.
 
     `remembered`: the scopes allowed earlier to this client (None: never asked); they must cover all that is
-    requested. `asked_for`: `prompt=consent`. `identity_assured`: the client authenticates itself or answers at an https address of its own;
-    any program may pose as another public client, so an earlier answer does not count for those (CVE-2023-34246,
-    RFC 8252 §8.6).
+    requested. `asked_for`: `prompt=consent`. `identity_assured`: the client authenticates itself or answers at an https
+    address of its own; any program may pose as another public client, so an earlier answer does not count for those
+    (CVE-2023-34246, RFC 8252 §8.6).
     """
     if asked_for:
         return True

@@ -68,10 +68,9 @@ async def end_grant(connection: Connection, end: EndGrant, *, pseudonym: str, re
         await write_events(connection, "authz", grant_ended(end))
     key = ledger_key(end.tag, str(end.grant_id))
     cause = uuid5(_CAUSES, f"{end.tenant}/{end.grant_id}/{end.reason}")
-    row = await connection.fetchrow(
+    (row,) = await connection.fetch(
         statements.REVOKE, end.tenant, f"client:{end.actor}", "grant", key, end.reason, cause, remembered
     )
-    assert row is not None
     return LedgerEntry(end.tenant, "grant", key, row["epoch"], row["until_ms"])
 
 

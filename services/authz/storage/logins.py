@@ -7,7 +7,7 @@ goes through the ledger, and the stamps are those the password was checked with.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -75,22 +75,17 @@ class LoginStore:
         self._clock = clock
 
     async def current(self, tenant: UUID, cookie: SessionCookie, client_id: str | None) -> OpenCookie | None:
-        """The session of a cookie, if it lives. Two round trips to Redis: the record alone says whose it is."""
-        found = await self._store.read(StandingQuery(tenant, cookie.tag, session_id=cookie.session_id))
-        if found.session is None or not secrets.same(found.session.secret_hash, secrets.sha256(cookie.secret)):
-            return None
+        """The session of a cookie, if it lives. One round trip to Redis."""
         facts = await self._store.read(
             StandingQuery(
                 tenant,
                 cookie.tag,
-                user_id=found.session.user_id,
                 client_id=client_id,
                 session_id=cookie.session_id,
                 token_key=cookie_key(cookie),
             )
         )
         session = facts.session
-        # Read again: between the two reads the session may have been renewed under another secret.
         if session is None or not secrets.same(session.secret_hash, secrets.sha256(cookie.secret)):
             return None
         stamps = Stamps(session.tenant_epoch, facts.epochs.client, session.user_epoch)
@@ -130,7 +125,7 @@ class LoginStore:
     async def end(self, tenant: UUID, session: OpenCookie, reason: str, audit: AuditRow) -> None:
         """End a session: one transaction of three statements, then one round trip to Redis."""
         async with transaction(self._pool) as connection:
-            await write_audit(connection, "authz", audit)
+            await write_audit(connection, "authz", _about(audit, session.cookie.session_id))
             entries = await self._end(
                 connection, tenant, session.cookie.tag, [session.cookie.session_id], reason, audit.actor
             )
@@ -147,7 +142,7 @@ class LoginStore:
             plan = self._plan(opening, await _policy(connection, opening.tenant))
             if not await connection.fetchval(OPEN, *_row(opening, plan)):
                 return None
-            await write_audit(connection, "authz", opening.audit)
+            await write_audit(connection, "authz", _about(opening.audit, plan.cookie.session_id))
             # The ledger comes last in its transaction: it holds the row that every revocation of this key needs.
             return plan, await self._ledger(connection, opening, plan)
 
@@ -197,6 +192,10 @@ class LoginStore:
 def cookie_key(cookie: SessionCookie) -> str:
     """The name of a session cookie in the ledger and its tombstone: `c.` and base64url of its secret's SHA-256."""
     return f"c.{base64url(secrets.sha256(cookie.secret))}"
+
+
+def _about(audit: AuditRow, session_id: UUID) -> AuditRow:
+    return replace(audit, target_kind="session", target=str(session_id))
 
 
 async def _policy(connection: Connection, tenant: UUID) -> _Policy:

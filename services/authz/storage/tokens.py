@@ -32,8 +32,7 @@ async def end_token(
         ),
     )
     key = ledger_key(end.tag, end.key)
-    row = await connection.fetchrow(
+    (row,) = await connection.fetch(
         statements.REVOKE, end.tenant, f"client:{end.client_id}", "token", key, "revoked by client", uuid7(), remembered
     )
-    assert row is not None
     return LedgerEntry(end.tenant, "token", key, row["epoch"], row["until_ms"])

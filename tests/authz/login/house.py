@@ -17,8 +17,8 @@ from authz.storage.tenants import create_tenant
 from identity_core import totp
 from identity_core.ids import uuid7
 from identity_core.passwords import PasswordHasher
-from identity_core.secrets import AuthorizationCode, SessionCookie, random_token
 from identity_core.sealing import Sealer
+from identity_core.secrets import AuthorizationCode, SessionCookie, random_token
 from identity_core.session_store import LedgerEntry
 from identity_core.testing.clock import FakeClock
 from identity_core.usernames import username_key
@@ -128,7 +128,7 @@ class House:
         made = await register(self.owner, self.tenant, document, client_id=client_id, first_party=first_party)
         return made.client_id
 
-    def authorize(self, client_id: str, **parameters: str | None) -> str:
+    def authorize(self, client_id: str, /, **parameters: str | None) -> str:
         """The address of an authorization request; None leaves a parameter out."""
         given = {
             "response_type": "code",
@@ -145,8 +145,7 @@ class House:
     def code_of(self, person: Person) -> str:
         """What the person's authenticator shows; the step after it is the next one asked for."""
         assert person.secret is not None
-        code = totp.code_at(person.secret, totp.step_at(self.clock.now_ms() / 1000))
-        return code
+        return totp.code_at(person.secret, totp.step_at(self.clock.now_ms() / 1000))
 
     def next_code(self) -> None:
         """Wait for the next step."""

@@ -7,8 +7,15 @@ from authz.pages.render import PageSet
 from authz.protocol.consent import in_words
 
 _OTPAUTH = "otpauth://totp/Acme%20Corp:ada%40example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Acme%20Corp"
-_FORM = {"tenant": "Acme Corp", "action": "/login", "interaction": "interaction", "step": 1, "restart": "/authorize"}
-_ERROR = {"tenant": "Acme Corp", "way_on": None, "way_on_text": "", "advice": "", "code": None}
+_FORM = {
+    "tenant": "Acme Corp",
+    "base": "",
+    "action": "/login",
+    "interaction": "interaction",
+    "step": 1,
+    "restart": "/authorize",
+}
+_ERROR = {"tenant": "Acme Corp", "base": "", "way_on": None, "way_on_text": "", "advice": "", "code": None}
 
 SAMPLES: dict[str, tuple[str, dict[str, object]]] = {
     "login": ("login", {**_FORM, "client": "Harbour Payroll", "username": "", "error": None}),

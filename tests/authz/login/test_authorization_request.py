@@ -31,13 +31,15 @@ GOOD = {
 
 
 def parsed(
-    rules: RequestRules = RULES, resources: tuple[str, ...] = (), **changes: str | None
+    rules: RequestRules = RULES, resources: tuple[str, ...] = (), /, **changes: str | None
 ) -> AuthorizationRequest | OAuthError:
     params = {name: value for name, value in {**GOOD, **changes}.items() if value is not None}
     return parse_request(params, resources, AnswerAddress(CALLBACK, True), rules)
 
 
-def good(rules: RequestRules = RULES, resources: tuple[str, ...] = (), **changes: str | None) -> AuthorizationRequest:
+def good(
+    rules: RequestRules = RULES, resources: tuple[str, ...] = (), /, **changes: str | None
+) -> AuthorizationRequest:
     request = parsed(rules, resources, **changes)
     assert isinstance(request, AuthorizationRequest), request
     return request
@@ -130,9 +132,9 @@ def test_the_default_max_age_of_the_client_counts_where_the_request_has_none() -
 @spec("RFC 8707 §2")
 def test_resources_are_kept_once_each_and_must_be_absolute_without_fragment() -> None:
     two = ("https://api.example/a", "https://api.example/b", "https://api.example/a")
-    assert good(resources=two).resource == two[:2]
+    assert good(RULES, two).resource == two[:2]
     for wrong in ("api.example", "https://api.example/#x", ""):
-        refusal = parsed(resources=(wrong,))
+        refusal = parsed(RULES, (wrong,))
         assert isinstance(refusal, OAuthError)
         assert refusal.error == "invalid_target"
 
@@ -172,7 +174,8 @@ def test_parameters_are_added_to_the_query_there_is(uri: str, expected: str) -> 
 
 def test_a_request_written_as_parameters_reads_as_the_same_request() -> None:
     request = good(
-        resources=("https://api.example/a",),
+        RULES,
+        ("https://api.example/a",),
         state="s +&=",
         nonce="n",
         prompt="consent login",
@@ -194,8 +197,8 @@ def test_a_request_written_as_parameters_reads_as_the_same_request() -> None:
 
 @spec("OIDC Core §3.1.2.1")
 def test_choosing_an_account_is_signing_in_again() -> None:
-    assert parse_prompt("select_account consent") == {"login", "consent"}
-    assert parse_prompt("none") == {"none"}
+    assert parse_prompt("select_account consent") == frozenset({"login", "consent"})
+    assert parse_prompt("none") == frozenset({"none"})
     assert parse_prompt(None) == frozenset()
 
 

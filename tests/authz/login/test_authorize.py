@@ -34,9 +34,7 @@ async def test_without_a_known_client_and_address_there_is_a_page_and_no_redirec
     house: House, changes: dict[str, str | None]
 ) -> None:
     client = await house.client()
-    page = await house.browser().get(
-        house.authorize(client) if not changes else house.authorize(**{"client_id": client, **changes})
-    )  # type: ignore[arg-type]
+    page = await house.browser().get(house.authorize(client, **changes))
     assert (page.status, page.heading, page.away) == (400, WRONG, False)
     assert "location" not in page.headers
 

@@ -1,11 +1,13 @@
 """Asking for consent: who is asked, what they are told, and what their answer does."""
 
+from typing import Any
+
 import pytest
 
 from identity_core.testing.spec import spec
 from tests.authz.login.house import CALLBACK, House
 
-PUBLIC = {"token_endpoint_auth_method": "none"}
+PUBLIC: dict[str, Any] = {"token_endpoint_auth_method": "none"}
 
 
 @spec("OIDC Core §3.1.2.4")

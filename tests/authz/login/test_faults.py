@@ -1,5 +1,6 @@
 """A store away, hashing at its limit, a secret that does not open: a page and 503, never an open door, never a 500."""
 
+import threading
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -87,8 +88,6 @@ async def test_when_hashing_is_at_its_limit_the_page_says_when_to_come_back(
         browser = there.browser()
         page = await browser.get(there.authorize(client))
         # Occupy the one thread there is; the lock is free again when the block ends.
-        import threading
-
         free = threading.Event()
         running = resources.hasher._executor.submit(free.wait)
         resources.hasher._in_flight += 1

@@ -1,13 +1,14 @@
 """The pages in a real browser, the client on another site: policies, cookies and redirects as browsers apply them."""
 
 import asyncio
+import base64
 import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 import uvicorn
@@ -41,8 +42,9 @@ _ARGUMENTS = (
 async def serving(app: ASGIApp, port: int) -> AsyncIterator[None]:
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", lifespan="off"))
     task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(20):
+        while not server.started:  # noqa: ASYNC110 - uvicorn offers no event
+            await asyncio.sleep(0.01)
     try:
         yield
     finally:
@@ -76,8 +78,8 @@ class Site:
         path = self.house.authorize(client, **{"redirect_uri": self.callback, **changes})
         return f"http://localhost:{self.port}{path}"
 
-    async def client(self, **metadata: object) -> str:
-        return await self.house.client(redirect_uris=[self.callback], first_party=False, **metadata)
+    async def client(self) -> str:
+        return await self.house.client(redirect_uris=[self.callback], first_party=False)
 
 
 @pytest.fixture
@@ -143,7 +145,7 @@ async def test_the_whole_way_without_script_from_setting_up_to_the_client(
     await tab.goto(tab.url)
     await password(tab, person.username, person.password)
     secret = await tab.inner_text("#enroll-secret")
-    code = totp.code_at(_decoded(secret), totp.step_at(SystemClock().now_ms() / 1000))
+    code = totp.code_at(base64.b32decode(secret), totp.step_at(SystemClock().now_ms() / 1000))
     await tab.fill("#enroll-code", code)
     await tab.click("#enroll-submit")
     assert "asks for access" in await tab.inner_text("h1")
@@ -153,7 +155,7 @@ async def test_the_whole_way_without_script_from_setting_up_to_the_client(
     # Signed in: silence is answered, also when the client posts its request from its own site.
     await tab.goto(site.authorize(client, prompt="none"))
     assert parse_qs(urlsplit(tab.url).query).get("code")
-    await tab.goto(f"{site.client_origin}/start?to={_quoted(site.authorize(client, prompt='none'))}")
+    await tab.goto(f"{site.client_origin}/start?to={quote(site.authorize(client, prompt='none'), safe='')}")
     await tab.click("#go")
     assert parse_qs(urlsplit(tab.url).query).get("code"), tab.url
     # And out again.
@@ -200,15 +202,3 @@ async def test_every_page_is_accessible_and_fits_a_small_screen(chromium: Browse
         await accessible(tab)
         assert await tab.evaluate("document.documentElement.scrollWidth") <= 320, name
     await context.close()
-
-
-def _decoded(secret: str) -> bytes:
-    import base64
-
-    return base64.b32decode(secret)
-
-
-def _quoted(url: str) -> str:
-    from urllib.parse import quote
-
-    return quote(url, safe="")

@@ -1,11 +1,14 @@
 """Signing in, from the authorization request to the code, in process over real stores."""
 
 import asyncio
+import base64
 import re
 from uuid import UUID
 
+import argon2
+
 from authz.interaction import ACR_MFA, ACR_PASSWORD
-from identity_core import totp
+from identity_core import base64url, totp
 from identity_core.secrets import derive_sid, sha256
 from identity_core.session_store import StandingQuery
 from identity_core.testing.spec import spec
@@ -127,7 +130,7 @@ async def test_signing_in_again_keeps_the_session_and_ends_the_old_cookie(house:
     assert page.query["error"] == "login_required"
     # The ledger knows it too, so a Redis that forgets a second does not bring it back.
     store = house.app.state.resources.store
-    key = f"c.{_b64(sha256(old.secret))}"
+    key = f"c.{base64url.encode(sha256(old.secret))}"
     assert await house.owner.fetchval(
         "SELECT epoch FROM sessions.ledger_v1 WHERE tenant = $1 AND kind = 'token' AND key = $2",
         house.tenant,
@@ -223,9 +226,6 @@ async def test_an_interaction_that_has_its_answer_is_over(house: House) -> None:
 
 
 async def test_an_older_hash_is_renewed_at_the_next_sign_in(house: House) -> None:
-    old = "$argon2id$v=19$m=512,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$"
-    import argon2
-
     old = argon2.PasswordHasher(time_cost=1, memory_cost=512, parallelism=1).hash("older password")
     person, client = await house.person(password="older password"), await house.client()
     where = "WHERE tenant = $1 AND user_id = $2"
@@ -265,14 +265,6 @@ async def test_offline_access_makes_an_offline_code(house: House) -> None:
 
 
 def _base32(text: str) -> bytes:
-    import base64
-
     secret = base64.b32decode(text)
     assert totp.secret_text(secret) == text
     return secret
-
-
-def _b64(raw: bytes) -> str:
-    from identity_core.base64url import encode
-
-    return encode(raw)

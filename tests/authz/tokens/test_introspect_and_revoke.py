@@ -124,13 +124,16 @@ async def test_a_second_process_sees_a_revocation_at_once(
     client = await world.client()
     token = (await world.tokens(client))["access_token"]
     other = create_app(make_settings())
-    async with other.router.lifespan_context(other):
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(other), base_url=ISSUER) as http:
-            bearer = {"authorization": f"Bearer {token}"}
-            await other.state.resources.follower.wait_fresh(15)
-            assert (await http.get("/userinfo", headers=bearer)).status_code == 200
-            await world.post("/revoke", client, token=token)
-            assert (await http.get("/userinfo", headers=bearer)).status_code == 401
+    transport = httpx.ASGITransport(other)
+    async with (
+        other.router.lifespan_context(other),
+        httpx.AsyncClient(transport=transport, base_url=ISSUER) as http,
+    ):
+        bearer = {"authorization": f"Bearer {token}"}
+        await other.state.resources.follower.wait_fresh(15)
+        assert (await http.get("/userinfo", headers=bearer)).status_code == 200
+        await world.post("/revoke", client, token=token)
+        assert (await http.get("/userinfo", headers=bearer)).status_code == 401
 
 
 async def test_an_end_is_remembered_only_as_long_as_it_matters(world: World) -> None:

@@ -256,3 +256,14 @@ async def _commands(rig: Rig) -> dict[str, int]:
         if name.removeprefix("cmdstat_") in counts:
             counts[name.removeprefix("cmdstat_")] = int(rest.split("calls=")[1].split(",")[0])
     return counts
+
+
+@spec("revocation rule 6")
+async def test_a_cookie_that_names_no_user_is_judged_by_the_epoch_of_its_sessions_user(rig: Rig) -> None:
+    login = await rig.sign_in(uuid4())
+    tag = rig.store.tag(TENANT, login.user_id)
+    query = StandingQuery(TENANT, tag, session_id=login.session_id)
+    binding = Binding(tag, login.stamps, login.session_id)
+    assert judge(await rig.store.read(query), binding) is None
+    await rig.revoke_user(login.user_id)
+    assert judge(await rig.store.read(query), binding) == Dead("user")
