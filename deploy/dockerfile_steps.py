@@ -91,7 +91,7 @@ def parse(text: str) -> dict[str, Stage]:
     for step in _steps(text):
         if step.word == "FROM":
             base, _, name = _replaced(step.rest, arguments).partition(" AS ")
-            current = Stage(name or base, base, ())
+            current = Stage(name or str(len(stages)), base, ())
         elif current is None:
             name, _, default = step.rest.partition("=")
             if step.word != "ARG":
@@ -247,7 +247,15 @@ class Builder:
 def _copy_tree(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     # One file system: what is mounted in a stage is not part of it.
-    command = ["cp", "--archive", "--one-file-system", "--reflink=auto", "--no-target-directory", str(source), str(target)]
+    command = [
+        "cp",
+        "--archive",
+        "--one-file-system",
+        "--reflink=auto",
+        "--no-target-directory",
+        str(source),
+        str(target),
+    ]
     subprocess.run(command, check=True)  # noqa: S603
 
 
@@ -261,7 +269,7 @@ def run(image: Image, command: list[str], *, check: bool) -> int:
     ]
     environment = {"HOME": "/root" if owner == "0:0" else "/nonexistent", **passed, **image.environment}
     mount = ["mount", "--types", "proc", "proc", str(image.root / "proc")]
-    subprocess.run(mount, check=True)  # noqa: S603, S607
+    subprocess.run(mount, check=True)  # noqa: S603
     try:
         return subprocess.run(entered, check=check, env=environment).returncode  # noqa: S603
     finally:

@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 READY = "Ctrl-C stops everything"
@@ -64,10 +65,8 @@ class Terminal:
 
     def kill(self) -> None:
         """Make an end when something else failed."""
-        try:
+        with suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
     def _read(self, seconds: float) -> bool:
         """Read what there is; False at the end of output or of the time."""
@@ -109,7 +108,7 @@ def run(options: argparse.Namespace) -> None:
         terminal.wait_for(READY, START_SECONDS)
         told(f"{options.name} `make run` to its table", since)
         since = time.monotonic()
-        signed_in = subprocess.run(
+        signed_in = subprocess.run(  # noqa: S603
             inside(options, ".venv/bin/python", "deploy/sign_in.py", "--keep", f"/home/{options.user}/authenticator"),
             check=False,
             capture_output=True,

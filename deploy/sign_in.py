@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import ssl
 import sys
 import time
 from dataclasses import dataclass, field
@@ -149,7 +150,8 @@ def main() -> int:
     options = parser.parse_args()
     facts = json.loads(options.dev_json.read_bytes())
     try:
-        with httpx.Client(follow_redirects=True, timeout=30, trust_env=False, verify=facts.get("ca_file", True)) as client:
+        trust = ssl.create_default_context(cafile=facts.get("ca_file"))
+        with httpx.Client(follow_redirects=True, timeout=30, trust_env=False, verify=trust) as client:
             person = Person(client, facts, options.keep)
             page = person.sign_in()
         shown = page.texts.get("email", "").strip()

@@ -4,7 +4,8 @@
     {"walk": "code" | "refresh" | "userinfo" | "introspect", "site": {…}, "cookies": ["…", one per connection]}
     {"walk": "login", "site": {…}, "people": [[user name, password, address]…]}
 
-Every job has `host`, `port` and `connections`; `"replay": false` leaves out what is to be refused. A repeat's requests are dealt out: connection i begins at the i-th.
+Every job has `host`, `port` and `connections`; `"replay": false` leaves out what is to be refused. A repeat's requests
+are dealt out: connection i begins at the i-th.
 """
 
 from __future__ import annotations

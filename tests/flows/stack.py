@@ -33,8 +33,8 @@ from gatehouse.dev.plan import (
     role_urls,
     service_environment,
 )
+from gatehouse.dev.planting import plant
 from gatehouse.dev.secrets import DevSecrets, make
-from gatehouse.dev.seed import seed
 from gatehouse.dev.seed_data import DEFAULT_TENANT
 from identity_core.db import create_pool, transaction
 from identity_core.testing.stack import House, Registration
@@ -88,8 +88,7 @@ class Stack:
         plan = Plan(data=folder, ports=_free_ports(), certificates=certificates, otel=otel, demo=demo, environ=environ)
         secrets = replace(make(), role_passwords=_role_passwords(stores.postgres))
         stack = cls(plan, secrets, stores)
-        owner_url = stores.postgres.owner_url
-        await seed(plan, secrets, owner_url, role_urls(owner_url, secrets))
+        await plant(plan, secrets, role_urls(stores.postgres.owner_url, secrets))
         try:
             for name in stack._settings:
                 stack.launch(name)

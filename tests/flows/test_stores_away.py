@@ -91,7 +91,7 @@ async def test_a_store_away_is_503_everywhere_and_heals_by_itself(scene: Scene, 
         for word in ("redis", "valkey", "postgres", "asyncpg", "traceback"):
             assert word not in answer.text.lower(), name
     async with asyncio.timeout(60):
-        while {await health(scene, service) for service in ("authz", "scim", "sessions")} != {503}:
+        while {await health(scene, service) for service in ("authz", "scim", "sessions")} != {503}:  # noqa: ASYNC110
             await asyncio.sleep(0.2)
 
     await scene.fragile.heal()

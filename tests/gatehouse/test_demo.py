@@ -23,12 +23,20 @@ from gatehouse.demo.app import COOKIE, create_app
 from gatehouse.demo.settings import DemoSettings
 from gatehouse.demo.visits import Visit, Visits
 from identity_core import jose
+from identity_core.settings import load
 from identity_core.testing.spec import spec
 
 ISSUER = "http://localhost:8000"
 DEMO = "http://127.0.0.1:8010"
-SETTINGS = DemoSettings(
-    base_url=DEMO, issuer=ISSUER, client_id="web", client_secret="demo-secret-123", cookie_key="k" * 43
+SETTINGS = load(
+    DemoSettings,
+    {
+        "GATEHOUSE_DEMO_URL": DEMO,
+        "GATEHOUSE_DEMO_ISSUER": ISSUER,
+        "GATEHOUSE_DEMO_CLIENT_ID": "web",
+        "GATEHOUSE_DEMO_CLIENT_SECRET": "demo-secret-123",
+        "GATEHOUSE_DEMO_COOKIE_KEY": "k" * 43,
+    },
 )
 
 

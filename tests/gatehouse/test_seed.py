@@ -58,7 +58,7 @@ async def read(url: str, statement: str, *arguments: Any) -> Any:
 
 @spec("OIDC Core §5.1")
 async def test_the_demo_user_has_every_standard_claim(plan: Plan, postgres: Postgres, urls: dict[str, str]) -> None:
-    await seed(plan, secrets.make(), postgres.owner_url, urls)
+    await seed(plan, secrets.make(), urls)
     claims = json.loads(await read(postgres.owner_url, "SELECT claims FROM directory.subject_v1"))
     # `sub` is the user's id and `preferred_username` and `updated_at` are made by the directory with the others.
     assert set(CLAIMS) - {"sub"} <= set(claims)
@@ -71,7 +71,7 @@ async def test_the_demo_user_has_every_standard_claim(plan: Plan, postgres: Post
 
 async def test_what_dev_json_says_is_true(plan: Plan, postgres: Postgres, urls: dict[str, str]) -> None:
     made = secrets.make()
-    await seed(plan, made, postgres.owner_url, urls)
+    await seed(plan, made, urls)
     described = devjson.document(plan, made, database_url=postgres.owner_url, redis_url="redis://x")
     hasher = PasswordHasher(threads=1, queue_limit=0)
     try:
@@ -79,7 +79,9 @@ async def test_what_dev_json_says_is_true(plan: Plan, postgres: Postgres, urls: 
         assert (await hasher.verify(kept, described["user"]["password"])).ok
     finally:
         hasher.close()
-    source = "SELECT s.name FROM directory.source s JOIN directory.source_token t ON t.source_id = s.id WHERE t.token_hash = $1"
+    source = (
+        "SELECT s.name FROM directory.source s, directory.source_token t WHERE t.source_id = s.id AND t.token_hash = $1"
+    )
     assert await read(postgres.owner_url, source, sha256(described["scim"]["token"])) == SOURCE_NAME
     secret = "SELECT secret_hash FROM authz.client WHERE tenant = $1 AND id = $2"
     for client in (described["clients"]["web"], described["admin"]):
@@ -95,9 +97,9 @@ async def test_what_dev_json_says_is_true(plan: Plan, postgres: Postgres, urls: 
 
 async def test_a_second_run_changes_nothing(plan: Plan, postgres: Postgres, urls: dict[str, str]) -> None:
     made = secrets.make()
-    await seed(plan, made, postgres.owner_url, urls)
+    await seed(plan, made, urls)
     before = await read(postgres.owner_url, ALL_ROWS)
-    await seed(plan, made, postgres.owner_url, urls)
+    await seed(plan, made, urls)
     assert await read(postgres.owner_url, ALL_ROWS) == before
 
 
@@ -105,10 +107,10 @@ async def test_a_run_on_other_addresses_moves_the_clients_and_nothing_else(
     plan: Plan, postgres: Postgres, urls: dict[str, str]
 ) -> None:
     made = secrets.make()
-    await seed(plan, made, postgres.owner_url, urls)
+    await seed(plan, made, urls)
     before = json.loads(await read(postgres.owner_url, ALL_ROWS))
     moved = dataclasses.replace(plan, ports=Ports.from_base(9000))
-    await seed(moved, made, postgres.owner_url, urls)
+    await seed(moved, made, urls)
     after = json.loads(await read(postgres.owner_url, ALL_ROWS))
     [web] = [client for client in after["clients"] if client["id"] == "web"]
     assert web["metadata"]["redirect_uris"][0] == "http://127.0.0.1:9010/callback"
@@ -122,10 +124,10 @@ async def test_what_somebody_removed_comes_back_and_the_rest_stays(
     plan: Plan, postgres: Postgres, urls: dict[str, str]
 ) -> None:
     made = secrets.make()
-    await seed(plan, made, postgres.owner_url, urls)
+    await seed(plan, made, urls)
     before = json.loads(await read(postgres.owner_url, ALL_ROWS))
     await read(postgres.owner_url, "DELETE FROM authz.client WHERE id = 'spa'")
-    await seed(plan, made, postgres.owner_url, urls)
+    await seed(plan, made, urls)
     after = json.loads(await read(postgres.owner_url, ALL_ROWS))
     assert [client["id"] for client in after["clients"]] == ["admin", "spa", "web"]
     assert after["users"] == before["users"]
@@ -133,10 +135,10 @@ async def test_what_somebody_removed_comes_back_and_the_rest_stays(
 
 async def test_a_source_with_another_token_is_left_alone(plan: Plan, postgres: Postgres, urls: dict[str, str]) -> None:
     made = secrets.make()
-    await seed(plan, made, postgres.owner_url, urls)
+    await seed(plan, made, urls)
     other = dataclasses.replace(made, scim_token=secrets.make().scim_token)
     with pytest.raises(CommandFault) as caught:
-        await seed(plan, other, postgres.owner_url, urls)
+        await seed(plan, other, urls)
     assert caught.value.exit_code is ExitCode.CONFLICT
 
 

@@ -36,6 +36,7 @@ async def apart(
         yield Apart(directory, server, valkey)
         server.thaw()
         valkey.thaw()
+        await app.state.resources.follower.wait_fresh(15)
         await directory.http.aclose()
         await owner.close()
 

@@ -140,7 +140,7 @@ async def _migrate(house: House) -> None:
 async def _seed(house: House) -> None:
     from gatehouse.dev.seed import seed
 
-    await seed(house.plan, house.secrets, house.database_url, role_urls(house.database_url, house.secrets))
+    await seed(house.plan, house.secrets, role_urls(house.database_url, house.secrets))
 
 
 async def _services(house: House, children: Sequence[Child], stop: asyncio.Event) -> None:

@@ -53,7 +53,7 @@ def _trust(plan: Plan) -> ssl.SSLContext | bool:
 
 
 async def _ready(client: httpx.AsyncClient, url: httpx.URL) -> None:
-    while not await _listens(url.host, url.port or 80):
+    while not await _listens(url.host, url.port or 80):  # noqa: ASYNC110 - another process tells nobody
         await asyncio.sleep(_POLL_SECONDS)
     while True:
         try:

@@ -117,12 +117,14 @@ class _Reader(HTMLParser):
 class Visitor:
     """A browser without script: cookies, redirects within the provider, forms by the ids of their fields.
 
-    `address` is said in X-Forwarded-For, so that a house which trusts its callers counts each visitor apart.
+    `address` is said in X-Forwarded-For, so that a house which trusts its callers counts each visitor apart; `headers`
+    go with every request.
     """
 
-    def __init__(self, house: House, *, address: str = "127.0.0.1") -> None:
+    def __init__(self, house: House, *, address: str = "127.0.0.1", headers: Mapping[str, str] | None = None) -> None:
         self._origin = house.issuer
-        self._http = house.http(headers={"X-Forwarded-For": address, "User-Agent": "Visitor (X11; Linux) Firefox/140"})
+        agent = {"X-Forwarded-For": address, "User-Agent": "Visitor (X11; Linux) Firefox/140"}
+        self._http = house.http(headers=agent | dict(headers or {}))
 
     async def __aenter__(self) -> Self:
         return self
@@ -221,7 +223,7 @@ class Tokens:
 class _Client(AsyncOpenIDMixin, AsyncOAuth2Client):  # type: ignore[misc]
     """Authlib's asynchronous client with Authlib's own verification of ID tokens."""
 
-    def __init__(self, house: House, client: Registration, scope: str) -> None:
+    def __init__(self, house: House, client: Registration, scope: str, headers: Mapping[str, str]) -> None:
         super().__init__(
             client.client_id,
             client.client_secret,
@@ -232,28 +234,37 @@ class _Client(AsyncOpenIDMixin, AsyncOAuth2Client):  # type: ignore[misc]
             verify=house.trust(),
             trust_env=False,
             timeout=30,
+            headers=dict(headers),
         )
         self.server_metadata: dict[str, Any] = {}
-        self._house, self._registration, self._scope = house, client, scope
+        self._made_of = (house, client, scope, headers)
 
     def _get_session(self) -> _Client:
-        return _Client(self._house, self._registration, self._scope)
+        return _Client(*self._made_of)
 
     async def load_server_metadata(self) -> dict[str, Any]:
         if not self.server_metadata:
-            url = f"{self._house.issuer}/.well-known/openid-configuration"
+            issuer = self._made_of[0].issuer
+            url = f"{issuer}/.well-known/openid-configuration"
             self.server_metadata = (await self.request("GET", url, withhold_token=True)).raise_for_status().json()
             # OIDC Discovery §4.3.
-            assert self.server_metadata["issuer"] == self._house.issuer
+            assert self.server_metadata["issuer"] == issuer
         return self.server_metadata
 
 
 class RelyingParty:
-    """An application as Authlib writes it. Refusals are Authlib's OAuthError."""
+    """An application as Authlib writes it. Refusals are Authlib's OAuthError; `headers` go with every request."""
 
-    def __init__(self, house: House, client: Registration | None = None, *, scope: str = SCOPE) -> None:
+    def __init__(
+        self,
+        house: House,
+        client: Registration | None = None,
+        *,
+        scope: str = SCOPE,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.registration = client or house.web
-        self._client = _Client(house, self.registration, scope)
+        self._client = _Client(house, self.registration, scope, headers or {})
 
     async def __aenter__(self) -> Self:
         return self

@@ -83,11 +83,14 @@ def _registration(client: Mapping[str, Any]) -> Registration:
 
 
 class Operator:
-    """The directory's source and the administrator, over HTTP. Use as `async with Operator(house) as operator`."""
+    """The directory's source and the administrator, over HTTP; `headers` go with every request.
 
-    def __init__(self, house: House) -> None:
+    Use as `async with Operator(house) as operator`.
+    """
+
+    def __init__(self, house: House, *, headers: Mapping[str, str] | None = None) -> None:
         self.house = house
-        self.http = house.http()
+        self.http = house.http(headers=dict(headers or {}))
         self._source = {"Authorization": f"Bearer {house.scim_token}", "Content-Type": SCIM_JSON}
 
     async def __aenter__(self) -> Self:

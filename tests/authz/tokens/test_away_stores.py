@@ -22,7 +22,7 @@ async def test_without_redis_nothing_is_granted_and_it_comes_back(
     make_settings: Callable[..., AuthzSettings], postgres: Postgres, clean_stores: None, private_valkey: Any
 ) -> None:
     valkey = private_valkey()
-    settings = make_settings(GATEHOUSE_REDIS_URL=valkey.url, GATEHOUSE_LEASE_SECONDS="0.5")
+    settings = make_settings(GATEHOUSE_REDIS_URL=valkey.url)
     async with open_world(settings, postgres.owner_url) as world:
         client = await world.client()
         tokens = await world.tokens(client)

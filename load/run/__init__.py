@@ -1,0 +1,1 @@
+"""Load scenarios: a house under a load that changes, judged by what it answered. See load/README.md."""
