@@ -156,11 +156,13 @@ close_debian() {
     done
 }
 
-# in_own_mounts SCRIPT ARGUMENTS...: run again where mounts are our own and vanish with us, if the kernel lets us.
-in_own_mounts() {
-    [ -z "${GATEHOUSE_OWN_MOUNTS:-}" ] || return 0
-    export GATEHOUSE_OWN_MOUNTS=1
-    if unshare --mount --propagation private true 2>/dev/null; then
-        exec unshare --mount --propagation private bash "$@"
+# in_own_world SCRIPT ARGUMENTS...: run again where mounts and processes are our own and end with us, if the kernel
+# lets us; the traps of the scripts clean up in either case.
+in_own_world() {
+    local world=(--mount --propagation private --pid --fork --kill-child --mount-proc)
+    [ -z "${GATEHOUSE_OWN_WORLD:-}" ] || return 0
+    export GATEHOUSE_OWN_WORLD=1
+    if unshare "${world[@]}" true 2>/dev/null; then
+        exec unshare "${world[@]}" bash "$@"
     fi
 }

@@ -19,7 +19,7 @@ for port in $PORTS; do
     (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && fail "Port $port is taken, and make fresh uses the default ports."
 done
 command -v git >/dev/null || fail "This needs git, to hand the last commit to the newcomer."
-in_own_mounts "$0" "$@"
+in_own_world "$0" "$@"
 
 root=$(mktemp -d "${TMPDIR:-/tmp}/gatehouse-fresh.XXXXXX")
 trap 'close_debian "$root"' EXIT

@@ -17,7 +17,7 @@ case $target in
     *) fail "The steps of $target start from an image that this program has no stand-in for." ;;
 esac
 require_debian_tools
-in_own_mounts "$0" "$target" "$@"
+in_own_world "$0" "$target" "$@"
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/gatehouse-steps.XXXXXX")
 trap 'close_debian "$work"' EXIT

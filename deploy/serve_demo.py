@@ -7,6 +7,7 @@ from outside the container. compose.yaml publishes it on the host's loopback alo
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import cast
 
@@ -28,9 +29,15 @@ def main() -> int:
     # The tracer reads the three otel fields alone.
     traces = telemetry.configure(cast(ServiceSettings, settings), "demo")
     app = create_app(settings, telemetry=traces)
+    # uvicorn sends itself the signal again when it has shut down: an exit, so that the last spans are still sent.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     everywhere = "0.0.0.0"  # noqa: S104
-    uvicorn.run(app, host=everywhere, port=settings.port, log_level="warning", server_header=False, proxy_headers=False)
-    traces.shutdown()
+    try:
+        uvicorn.run(
+            app, host=everywhere, port=settings.port, log_level="warning", server_header=False, proxy_headers=False
+        )
+    finally:
+        traces.shutdown()
     return 0
 
 

@@ -86,6 +86,7 @@ class Person:
         self._facts = facts
         self._keep = keep
         self.pages: list[str] = []
+        self.waited = 0.0
 
     def sign_in(self) -> Page:
         """From the demo's button to the demo's page. Raises Failure."""
@@ -123,9 +124,10 @@ class Person:
         if not self._keep or not self._keep.exists():
             raise Failure("The provider asks for a code, and there is no authenticator: give --keep.")
         totp = pyotp.TOTP(self._keep.read_text().strip())
-        used = self._keep.stat().st_mtime // totp.interval
+        since, used = time.monotonic(), self._keep.stat().st_mtime // totp.interval
         while time.time() // totp.interval <= used:
-            time.sleep(0.5)
+            time.sleep(0.2)
+        self.waited = time.monotonic() - since
         self._keep.touch()
         return totp.now()
 
@@ -160,7 +162,8 @@ def main() -> int:
     except (Failure, httpx.HTTPError) as failure:
         print(f"sign-in: {type(failure).__name__}: {failure}", file=sys.stderr)
         return 1
-    print(f"sign-in as {page.texts['name'].strip()} ({', '.join(person.pages)})")
+    waited = f"; {person.waited:.0f} s of it for the next code" if person.waited else ""
+    print(f"sign-in as {page.texts['name'].strip()} ({', '.join(person.pages)}{waited})")
     return 0
 
 

@@ -135,7 +135,7 @@ class ServiceSettings(Settings):
     )
     lease_seconds: float = setting(
         "GATEHOUSE_LEASE_SECONDS",
-        seconds(0.5, 60),
+        seconds(2, 60),
         default=5.0,
         doc="How long a process may answer from Redis after its last complete check against the ledger.",
     )

@@ -28,6 +28,7 @@ from load.run.plan import PACING_S
 from load.run.records import Record, Result
 
 BRIEF: Brief = read(Path(os.environ[VARIABLE]))
+STORM = BRIEF.scenario.kind == "login-storm"
 # A code is good once: whoever has used one comes back when the next one is sure to be another.
 REST_S = totp.STEP_S + 2
 _MOST_STEPS = 12
@@ -107,6 +108,7 @@ class Client(FastHttpUser):
         first, *lines = head.decode("latin-1").split("\r\n")
         method, target, _ = first.split(" ")
         headers = {key: value for key, value in (line.split(": ", 1) for line in lines) if key != "Content-Length"}
+        self.client.cookiejar.clear()  # the cookies are in the request: each journey is another browser
         at, started = DIARY.now, time.monotonic()
         with self.client.request(
             method,
@@ -158,7 +160,10 @@ def _judged(response: Response, right: tuple[int, ...]) -> Outcome | None:
 class SignsIn(Client):
     """A browser nobody is signed in with: somebody signs in, then somebody else."""
 
+    abstract = not STORM
     wait_time = constant_pacing(PACING_S)
+
+    _used_code = False
 
     def on_start(self) -> None:
         time.sleep(random.uniform(0, PACING_S if DIARY.now < 1 else 1.0))
@@ -169,48 +174,47 @@ class SignsIn(Client):
         if person is None:
             return
         at, started = DIARY.now, time.monotonic()
-        outcome = Outcome("wrong", 0, why="the sign-in was broken off")
-        used = False
+        self._used_code = False
         try:
-            outcome, used = self._walk(person)
-            self.journey("login", at, started, outcome)
-        finally:
-            CROWD.give_back(person, rested=not used)
+            outcome = self._walk(person)
+        finally:  # also when the storm ends and this browser with it
+            CROWD.give_back(person, rested=not self._used_code)
+        self.journey("login", at, started, outcome)
         if outcome.result == "shed":
             time.sleep(outcome.wait_s + random.uniform(0, 1))
 
-    def _walk(self, person: Person) -> tuple[Outcome, bool]:
-        """The outcome, and whether a code was used up."""
+    def _walk(self, person: Person) -> Outcome:
         site = replace(BRIEF.site, headers={"X-Forwarded-For": person.address})
-        jar, used = Jar(), False
+        jar = Jar()
         made, name, status = site.authorize(jar), "authorize", 0
         for _ in range(_MOST_STEPS):
             response, outcome = self.send(name, made, (200, 302, 303))
             if outcome is not None:
-                return outcome, used
+                return outcome
             jar.take(response)
             status = response.status
             if site.code_of(response) is not None:
-                return Outcome("ok", response.status), used
+                if not self._used_code:
+                    return Outcome("wrong", status, why="an authorization code without password and one-time code")
+                return Outcome("ok", status)
             if (path := site.path_of(response)) is not None:
                 made, name = site.get(path, jar), f"page {path.partition('?')[0]}"
                 continue
             form = form_of(response.body.decode("utf-8", "replace"))
             if form is None:
                 break
-            if used or (name == "password" and "password" in form.names):
-                return Outcome(
-                    "wrong", response.status, why=f"the right {'code' if used else 'password'} was refused"
-                ), used
+            if self._used_code or (name == "password" and "password" in form.names):
+                refused = "code" if self._used_code else "password"
+                return Outcome("wrong", status, why=f"the right {refused} was refused")
             if "password" in form.names:
                 fields, name = {"username": person.username, "password": person.password}, "password"
             elif "code" in form.names:
-                secret = b32decode(person.totp_secret)
-                fields, name, used = {"code": totp.code_at(secret, totp.step_at(time.time()))}, "code", True
+                code = totp.code_at(b32decode(person.totp_secret), totp.step_at(time.time()))
+                fields, name, self._used_code = {"code": code}, "code", True
             else:
                 break
             made = site.submit(form.action, {**form.hidden, **fields}, jar)
-        return Outcome("wrong", status, why="the sign-in led nowhere"), used
+        return Outcome("wrong", status, why="the sign-in led nowhere")
 
 
 class HasSession(Client):
@@ -264,7 +268,8 @@ class HasSession(Client):
 class Refreshes(HasSession):
     """Keeps a session going through the storm."""
 
-    fixed_count = BRIEF.scenario.others if BRIEF.scenario.kind == "login-storm" else 0
+    abstract = not STORM
+    fixed_count = BRIEF.scenario.others
     wait_time = constant_pacing(1)
 
     @task
@@ -275,7 +280,8 @@ class Refreshes(HasSession):
 class Mixes(HasSession):
     """70 introspections, 15 userinfo, 5 client_credentials, 5 codes and 5 refreshes of a hundred."""
 
-    fixed_count = BRIEF.scenario.others if BRIEF.scenario.kind == "mixed" else 0
+    abstract = STORM
+    fixed_count = BRIEF.scenario.others
     wait_time = constant(0.05)
 
     @task

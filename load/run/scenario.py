@@ -25,7 +25,6 @@ LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 REPORTS = REPOSITORY / "load" / "reports"
 _GRACE_S = 40.0
 _LOOK_S = 0.25
-_STOP_S = 3
 _BRIEF, _LOG, _PAGE = "brief.json", "locust.log", "locust.html"
 
 
@@ -93,7 +92,7 @@ def _last_words(folder: Path) -> str:
 async def _locust(folder: Path) -> asyncio.subprocess.Process:
     command = [
         sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary", "--loglevel", "WARNING",
-        "--stop-timeout", str(_STOP_S), "--exit-code-on-error", "0", "--html", str(folder / _PAGE),
+        "--exit-code-on-error", "0", "--html", str(folder / _PAGE),
     ]  # fmt: skip
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
     environment |= {VARIABLE: str(folder / _BRIEF), "PYTHONPATH": str(REPOSITORY)}

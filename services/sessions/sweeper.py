@@ -69,6 +69,7 @@ class Sweeper:
         self._met = 0
         self._writer: tuple[Writer, float] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._stopping = False
 
     async def start(self) -> None:
         """Sweep in the background, the first time after one pause."""
@@ -76,6 +77,7 @@ class Sweeper:
 
     async def stop(self) -> None:
         """End sweeping; a batch under way is rolled back or committed, never half done."""
+        self._stopping = True
         if self._task:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -112,7 +114,7 @@ class Sweeper:
         metrics.show_oldest_writer(writer.pid, name, now - since if now - since > 1 else 0)
 
     async def _run(self) -> None:
-        while True:
+        while not self._stopping:
             await asyncio.sleep(self._pause)
             outcome = "done"
             try:

@@ -24,6 +24,11 @@ class Span:
     parent: str
     attributes: dict[str, str]
 
+    @property
+    def what(self) -> str:
+        """Its name, and the path of a request."""
+        return f"{self.name} {self.attributes.get('url.path', '')}"
+
 
 @dataclass
 class Collector:
@@ -36,13 +41,13 @@ class Collector:
         return [span for span in list(self.spans) if span.trace == trace]
 
     async def wait_for(self, trace: str, *wanted: tuple[str, str]) -> list[Span]:
-        """The trace's spans once each (service, part of a name) is among them; fails with what there is."""
+        """The trace's spans once each (service, part of `what`) is among them; fails with what there is."""
         for _ in range(300):
             found = self.of_trace(trace)
-            if all(any(span.service == service and part in span.name for span in found) for service, part in wanted):
+            if all(any(span.service == service and part in span.what for span in found) for service, part in wanted):
                 return found
             await asyncio.sleep(0.1)
-        there = sorted({(span.service, span.name) for span in self.of_trace(trace)})
+        there = sorted({(span.service, span.what) for span in self.of_trace(trace)})
         missing = [pair for pair in wanted if not any(pair[0] == s and pair[1] in n for s, n in there)]
         raise AssertionError(f"missing {missing} among {there}")
 
@@ -60,7 +65,7 @@ class Collector:
                             span.trace_id.hex(),
                             span.span_id.hex(),
                             span.parent_span_id.hex(),
-                            {item.key: str(item.value) for item in span.attributes},
+                            {item.key: item.value.string_value for item in span.attributes},
                         )
                     )
 
@@ -70,7 +75,7 @@ def collector() -> Iterator[Collector]:
     """One that listens on a free port while the block runs."""
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 - the name http.server calls
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             kept.take(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
             self.send_response(200)

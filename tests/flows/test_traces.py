@@ -99,8 +99,8 @@ async def test_the_trace_of_a_directory_change_reaches_its_consumer_through_the_
     async with Operator(traced.stack.house, headers=trace.headers) as operator:
         person = await new_person(operator)
         await operator.delete_user(person.id)
-    found = await traced.spans.wait_for(trace.id, ("scim", "/Users"), ("authz", "consume user.deleted"))
-    consumed = next(span for span in found if span.name == "consume user.deleted")
+    found = await traced.spans.wait_for(trace.id, ("scim", "/Users"), ("authz", "consume scim.user_deleted.v1"))
+    consumed = next(span for span in found if span.name == "consume scim.user_deleted.v1")
     sent = {span.id for span in found if span.service == "scim"}
     assert consumed.parent in sent
 

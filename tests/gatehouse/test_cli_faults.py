@@ -165,6 +165,22 @@ def test_dev_on_taken_ports_is_6_and_starts_nothing(gatehouse: Gatehouse) -> Non
     assert not gatehouse.data.exists()
 
 
+def test_dev_tells_a_wrong_setting_before_anything_starts(gatehouse: Gatehouse) -> None:
+    gatehouse.set(GATEHOUSE_LOG_LEVEL="loud")
+    ended = gatehouse("dev", "--port-base", "0")
+    assert ended.code == ExitCode.SETTINGS
+    assert "GATEHOUSE_LOG_LEVEL" in ended.err
+    assert ended.out == ""
+    assert not (gatehouse.data / "logs").exists()
+
+
+def test_dev_in_a_folder_that_cannot_be_used_is_3(gatehouse: Gatehouse, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    ended = gatehouse("dev", "--port-base", "0", "--data", str(tmp_path / "file" / "data"))
+    assert ended.code == ExitCode.SETTINGS
+    assert "--data" in ended.err
+
+
 def test_an_interruption_is_130(gatehouse: Gatehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(data: Path) -> NoReturn:
         raise KeyboardInterrupt

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +45,14 @@ class House:
             env=environment(),
         )
         self.lines: list[str] = []
-        self.announced = self._announcement()
+        self._reader = threading.Thread(target=self._drain, daemon=True)
+        try:
+            self.announced = self._announcement()
+        except BaseException:
+            self.end(signal.SIGTERM)
+            raise
         self.described: dict[str, Any] = json.loads((data / "dev.json").read_text())
-        threading.Thread(target=self._drain, daemon=True).start()
+        self._reader.start()
 
     def _announcement(self) -> dict[str, Any]:
         assert self.process.stdout
@@ -80,7 +85,15 @@ class House:
     def end(self, number: signal.Signals) -> int:
         """Send a signal and wait for the exit code."""
         self.process.send_signal(number)
-        return self.process.wait()
+        code = self.process.wait()
+        if self._reader.is_alive():
+            self._reader.join()
+        return code
+
+    def spans(self, process: str) -> list[dict[str, Any]]:
+        """What was printed of one process."""
+        found = (line.partition(" | ") for line in self.lines)
+        return [json.loads(span) for name, _, span in found if name == process]
 
     def gatehouse(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Another command of the operator beside it, finding the house by its folder alone."""
@@ -107,6 +120,21 @@ def data() -> Iterator[Path]:
 
 
 @pytest.fixture
+def start(data: Path) -> Iterator[Callable[..., House]]:
+    """`start("--tls")` begins a run in this test's folder; whatever still runs at the test's end is ended."""
+    houses: list[House] = []
+
+    def begin(*options: str) -> House:
+        houses.append(House(data, *options))
+        return houses[-1]
+
+    yield begin
+    for house in houses:
+        if house.process.poll() is None:
+            house.end(signal.SIGTERM)
+
+
+@pytest.fixture
 def browser_page() -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -130,8 +158,10 @@ def sign_in(page: Page, described: dict[str, Any]) -> None:
 
 
 @pytest.mark.browser
-def test_a_person_signs_in_is_revoked_and_the_house_keeps_its_data(data: Path, browser_page: Page) -> None:
-    house = House(data)
+def test_a_person_signs_in_is_revoked_and_the_house_keeps_its_data(
+    start: Callable[..., House], browser_page: Page
+) -> None:
+    house = start()
     first = house.described
     assert house.announced["ready"] is True
     sign_in(browser_page, first)
@@ -142,6 +172,10 @@ def test_a_person_signs_in_is_revoked_and_the_house_keeps_its_data(data: Path, b
     browser_page.click("#refresh")
     assert "The tokens are new." in browser_page.inner_text("main")
 
+    second = house.gatehouse("dev", "--port-base", "0", "--json")
+    assert second.returncode == ExitCode.CONFLICT
+    assert "Another `gatehouse dev` runs" in second.stderr
+
     assert house.gatehouse("session", "revoke", "--user", "ada").returncode == ExitCode.OK
     browser_page.goto(first["demo_url"])
     assert "Please sign in again" in browser_page.inner_text("main")
@@ -149,7 +183,7 @@ def test_a_person_signs_in_is_revoked_and_the_house_keeps_its_data(data: Path, b
     assert house.end(signal.SIGINT) == ExitCode.OK
     assert house.nothing_left()
 
-    again = House(data)
+    again = start()
     for part in ("user", "scim"):
         assert again.described[part] == first[part]
     for client in ("web", "spa"):
@@ -165,14 +199,15 @@ def test_a_person_signs_in_is_revoked_and_the_house_keeps_its_data(data: Path, b
     assert again.nothing_left()
 
 
-def test_with_tls_everything_public_is_https_and_spans_are_printed(data: Path) -> None:
-    house = House(data, "--tls", "--otel", "console")
+def test_with_tls_everything_public_is_https_and_spans_are_printed(start: Callable[..., House]) -> None:
+    house = start("--tls", "--otel", "console")
     described = house.described
     with httpx.Client(verify=ssl.create_default_context(cafile=described["ca_file"]), trust_env=False) as client:
         metadata = client.get(f"{described['issuer']}/.well-known/openid-configuration").json()
         assert metadata["issuer"] == described["issuer"]
         assert metadata["token_endpoint"] == described["admin"]["token_endpoint"]
         assert client.get(described["demo_url"]).status_code == httpx.codes.OK
+        assert client.get(f"{described['demo_url']}/login").is_redirect
         admin = described["admin"]
         for base in (described["scim_base_url"], described["sessions_base_url"]):
             scope = "scim" if base.endswith("/scim/v2") else "sessions:read"
@@ -189,6 +224,9 @@ def test_with_tls_everything_public_is_https_and_spans_are_printed(data: Path) -
     for base in described["management"].values():
         assert httpx.get(f"{base}/readyz", trust_env=False).status_code == httpx.codes.OK
     assert house.end(signal.SIGTERM) == ExitCode.OK
-    spans = [json.loads(line.partition(" | ")[2]) for line in house.lines if line.startswith("authz | ")]
+    spans = house.spans("authz")
     assert "/token" in {span["attributes"].get("url.path") for span in spans}
+    # What the demo asks of the provider behind the browser's back belongs to the browser's own request.
+    [login] = [span for span in house.spans("demo") if span["attributes"].get("url.path") == "/login"]
+    assert login["context"]["trace_id"] in {span["context"]["trace_id"] for span in spans}
     assert house.nothing_left()

@@ -188,6 +188,37 @@ class Desk:
         """The reasons of the events that say this session ended."""
         return [e["reason"] for e in await self.events("session.ended.v1") if e["session_id"] == str(login.session_id)]
 
+    async def owner_count(self, table: str, condition: str) -> int:
+        return int(await self.owner.fetchval(f"SELECT count(*) FROM {table} WHERE {condition}"))
+
+    async def now_ms(self) -> int:
+        """The database's time."""
+        return int(await self.owner.fetchval("SELECT (extract(epoch FROM now()) * 1000)::bigint"))
+
+    async def fill(
+        self,
+        count: int,
+        *,
+        user_id: UUID | None = None,
+        lasts: timedelta = timedelta(days=7),
+        created: timedelta = timedelta(),
+    ) -> None:
+        """`count` rows without Redis records, of one person or of as many."""
+        now = datetime.now(UTC)
+        users = [user_id or uuid7() for _ in range(count)]
+        await self.owner.executemany(
+            "INSERT INTO sessions.session (tenant, id, user_id, tag, user_epoch, tenant_epoch, auth_time, created_at, "
+            "absolute_end) VALUES ($1, $2, $3, $4, 0, 0, $5, $5, $6)",
+            [(TENANT, uuid7(), user, self.store.tag(TENANT, user), now + created, now + lasts) for user in users],
+        )
+
+    async def terminate_pool(self) -> None:
+        """Cut every connection the application has to PostgreSQL."""
+        await self.owner.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'gatehouse-sessions' "
+            "AND datname = current_database()"
+        )
+
     async def row(self, login: Login) -> asyncpg.Record:
         found = await self.owner.fetchrow(
             "SELECT * FROM sessions.session WHERE tenant = $1 AND id = $2", login.tenant, login.session_id

@@ -3,12 +3,15 @@
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import orjson
 import pytest
 
 from identity_core.ids import uuid7
 from identity_core.secrets import pseudonym, tag_text
 from identity_core.session_store import Dead, LedgerEntry
+from sessions.ports import Act
+from sessions.protocol.selectors import BySubject, RevocationRequest
 from tests.sessions.desk import BASE, OTHER_TENANT, TAG_KEY, TENANT, Desk, Login
 
 PATH = "/admin/revocations"
@@ -205,8 +208,10 @@ async def test_what_fails_on_the_way_is_rolled_back_whole(desk: Desk) -> None:
     )
     try:
         before = await desk.snapshot()
-        body = {"selector": {"subject": str(login.user_id)}, "reason": "test"}
-        assert (await desk.call("POST", PATH, json=body)).status_code == 500
+        asked = RevocationRequest(BySubject(login.user_id), "test")
+        act = Act(TENANT, "client", "client:admin-cli", "admin-cli", None)
+        with pytest.raises(asyncpg.CheckViolationError):
+            await desk.resources.writes.revoke(act, asked, uuid7())
         assert await desk.snapshot() == before
         assert await desk.verdict(login) is None
     finally:

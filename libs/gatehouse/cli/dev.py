@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from enum import StrEnum
 from typing import Annotated
 
@@ -33,15 +32,14 @@ def dev(
     as_json: JsonOption = False,
 ) -> None:
     """Start PostgreSQL, Valkey, the three services and the demo; Ctrl-C stops them and keeps the data."""
-    from gatehouse.dev.plan import Plan, Ports, bytecode_folder
+    from gatehouse.dev.plan import Plan, Ports, bytecode_kept, refuse_taken_ports
 
-    if sys.dont_write_bytecode:
-        sys.dont_write_bytecode, sys.pycache_prefix = False, str(bytecode_folder(data))
-    from gatehouse.dev.orchestrator import run
-    from gatehouse.dev.progress import ForPeople, ForPrograms
+    ports = Ports.from_base(port_base)
+    plan = Plan(data=data, ports=ports, otel=otel.value, demo=not no_demo, environ=dict(os.environ))
+    refuse_taken_ports(plan)
+    with bytecode_kept(data):
+        from gatehouse.dev.orchestrator import run
+        from gatehouse.dev.progress import ForPeople, ForPrograms
 
-    plan = Plan(
-        data=data, ports=Ports.from_base(port_base), otel=otel.value, demo=not no_demo, environ=dict(os.environ)
-    )
-    code = asyncio.run(run(plan, tls=tls, progress=ForPrograms() if as_json else ForPeople()))
+        code = asyncio.run(run(plan, tls=tls, progress=ForPrograms() if as_json else ForPeople()))
     raise typer.Exit(code)

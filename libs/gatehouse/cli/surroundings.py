@@ -88,7 +88,7 @@ def _house(data: Path, why: str) -> tuple[dict[str, Any], dev_secrets.DevSecrets
         raise CommandFault(
             ExitCode.SETTINGS,
             f"{why}, and there is no development house in {data}",
-            "set the GATEHOUSE_* settings (docs/settings.md), or run `gatehouse dev` and name its folder with --data",
+            "set the GATEHOUSE_* settings, or run `gatehouse dev` and name its folder with --data",
         )
     return described, secrets
 

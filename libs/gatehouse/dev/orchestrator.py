@@ -25,9 +25,9 @@ from gatehouse.dev.plan import (
     Plan,
     demo_environment,
     plain_environment,
+    refuse_taken_ports,
     role_urls,
     service_environment,
-    taken_ports,
 )
 from gatehouse.dev.progress import Progress
 from gatehouse.dev.secrets import DevSecrets, load_or_make
@@ -73,7 +73,7 @@ class House:
 async def run(plan: Plan, *, tls: bool, progress: Progress) -> ExitCode:
     """Run the house until it is asked to end. Raises CommandFault when it cannot start or a process dies."""
     stop = asyncio.Event()
-    _refuse_taken_ports(plan)
+    refuse_taken_ports(plan)
     with _signals(stop), _only_one(plan):
         try:
             async with AsyncExitStack() as ends:
@@ -187,17 +187,6 @@ def _check_settings(plan: Plan, secrets: DevSecrets) -> None:
             plan, secrets, service, database_url="postgresql://owner@127.0.0.1/x", redis_url="redis://127.0.0.1"
         )
         load(settings_class(service), environment, known_elsewhere=EVERY_NAME)
-
-
-def _refuse_taken_ports(plan: Plan) -> None:
-    taken = taken_ports(plan.ports, demo=plan.demo)
-    if taken:
-        named = ", ".join(f"{port} ({name})" for name, port in taken)
-        raise CommandFault(
-            ExitCode.PORT,
-            f"Port {named} is taken" if len(taken) == 1 else f"Ports {named} are taken",
-            "stop what listens there, or choose others with `--port-base 9000`",
-        )
 
 
 @contextmanager

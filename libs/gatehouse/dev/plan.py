@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
-from contextlib import ExitStack
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from gatehouse.dev.secrets import DevSecrets
+from gatehouse.faults import CommandFault, ExitCode
 
 DEFAULT_PORT_BASE = 8000
 SERVICES = ("authz", "scim", "sessions")
@@ -179,9 +181,33 @@ def bytecode_folder(data: Path) -> Path:
     return data.absolute() / "pycache"
 
 
+@contextmanager
+def bytecode_kept(data: Path) -> Iterator[None]:
+    """What is imported inside is compiled once, as in the processes of `plain_environment`."""
+    before = sys.dont_write_bytecode, sys.pycache_prefix
+    if sys.dont_write_bytecode:
+        sys.dont_write_bytecode, sys.pycache_prefix = False, str(bytecode_folder(data))
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode, sys.pycache_prefix = before
+
+
 def taken_ports(ports: Ports, *, demo: bool) -> list[tuple[str, int]]:
     """The listeners whose port somebody else has on the loopback address."""
     return [(name, port) for name, port in ports.named().items() if (demo or name != "demo") and not _can_listen(port)]
+
+
+def refuse_taken_ports(plan: Plan) -> None:
+    """Raise CommandFault when a port of the plan is somebody else's."""
+    taken = taken_ports(plan.ports, demo=plan.demo)
+    if taken:
+        named = ", ".join(f"{port} ({name})" for name, port in taken)
+        raise CommandFault(
+            ExitCode.PORT,
+            f"Port {named} is taken" if len(taken) == 1 else f"Ports {named} are taken",
+            "stop what listens there, or choose others with `--port-base 9000`",
+        )
 
 
 def _can_listen(port: int) -> bool:

@@ -138,7 +138,9 @@ class Follower:
                 await self._let_go()
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), pause)
+                # Not wait_for: until Python 3.12 it may swallow the cancellation of `stop`.
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
                 # Somebody was refused: look again soon, but not in a hot loop.
                 await asyncio.sleep(RETRY_AFTER_S / 4)
 

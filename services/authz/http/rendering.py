@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
+from authz.http.failure_page import failure_page, wants_page
 from authz.protocol.errors import OAuthError, invalid_request
 from identity_core.web.forms import FormFault
 from identity_core.web.problems import Failure, as_problem
@@ -54,9 +55,10 @@ def form_fault(fault: FormFault) -> OAuthError:
 
 
 def render_failure(scope: Scope, failure: Failure) -> Response:
-    """The `Render` of the whole service: OAuth JSON at OAuth endpoints, problem details elsewhere."""
+    """The `Render` of the whole service: OAuth JSON at OAuth endpoints, a page for people, else problem details."""
     if not _is_oauth(scope["path"]):
-        return as_problem(scope, failure)
+        page = failure_page(scope, failure) if wants_page(scope) else None
+        return page or as_problem(scope, failure)
     error = {401: "invalid_client", 429: "temporarily_unavailable", 503: "temporarily_unavailable"}.get(
         failure.status, "server_error" if failure.status >= 500 else "invalid_request"
     )

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from authz.http.rendering import render_failure
 from authz.ports import Tenants
-from identity_core.web.problems import Failure, as_problem
+from identity_core.web.problems import Failure
 
 
 class TenantGate:
@@ -23,7 +24,7 @@ class TenantGate:
         tenants: Tenants = scope["app"].state.resources.tenants
         tenant = await tenants.by_slug(scope["path_params"].get("slug"))
         if tenant is None:
-            await as_problem(scope, Failure(404))(scope, receive, send)
+            await render_failure(scope, Failure(404))(scope, receive, send)
             return
         scope.setdefault("state", {})["tenant"] = tenant
         await self.app(scope, receive, send)

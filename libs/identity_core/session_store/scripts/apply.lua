@@ -5,7 +5,7 @@ local p = ARGV[1]
 for i, key in ipairs(KEYS) do
   local kind, id, epoch, until_ms = ARGV[i * 4 - 2], ARGV[i * 4 - 1], ARGV[i * 4], ARGV[i * 4 + 1]
   local known = redis.call('GET', key)
-  if not known or tonumber(known) < tonumber(epoch) then
+  if not known or tonumber(known) <= tonumber(epoch) then
     if until_ms == '' then
       redis.call('SET', key, epoch)
     else
