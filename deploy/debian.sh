@@ -139,30 +139,40 @@ processes_in() {
     done
 }
 
-# close_debian FOLDER...: end what lives there, take the mounts away, remove the folder. Safe to call twice.
+# close_debian FOLDER: end what lives there, take the mounts away, remove the folder.
 close_debian() {
-    local root pid target
-    for root in "$@"; do
-        for pid in $(processes_in "$root"); do kill -KILL "$pid" 2>/dev/null; done
-    done
+    local pid target
+    for pid in $(processes_in "$1"); do kill -KILL "$pid" 2>/dev/null; done
     for target in "${MOUNTED[@]}"; do umount "$target" 2>/dev/null || umount -l "$target"; done
-    MOUNTED=()
-    for root in "$@"; do
-        if grep -qF " $root/" /proc/self/mounts; then
-            say "Something is still mounted below $root, so it is left as it is."
-        elif [ -n "$root" ]; then
-            rm -rf --one-file-system "$root" "$root.log" "$root.apt.log"
-        fi
-    done
+    if grep -qF " $1/" /proc/self/mounts; then
+        say "Something is still mounted below $1, so it is left as it is."
+    else
+        rm -rf --one-file-system "$1"
+    fi
 }
 
-# in_own_world SCRIPT ARGUMENTS...: run again where mounts and processes are our own and end with us, if the kernel
-# lets us; the traps of the scripts clean up in either case.
+# in_own_world SCRIPT ARGUMENTS...: makes FOLDER, and runs the script again where mounts and processes are its own and
+# end with it, if the kernel lets us. Either way FOLDER and all that lives in it are gone when the script is.
 in_own_world() {
-    local world=(--mount --propagation private --pid --fork --kill-child --mount-proc)
-    [ -z "${GATEHOUSE_OWN_WORLD:-}" ] || return 0
-    export GATEHOUSE_OWN_WORLD=1
-    if unshare "${world[@]}" true 2>/dev/null; then
-        exec unshare "${world[@]}" bash "$@"
+    local world=(--mount --propagation private --pid --fork --kill-child --mount-proc) status=0
+    FOLDER=${GATEHOUSE_WORLD:-}
+    [ -z "$FOLDER" ] || return 0
+    FOLDER=$(mktemp -d "${TMPDIR:-/tmp}/gatehouse-debian.XXXXXX")
+    chmod 755 "$FOLDER"
+    trap 'exit 130' INT TERM HUP
+    if ! unshare "${world[@]}" true 2>/dev/null; then
+        trap 'close_debian "$FOLDER"' EXIT
+        return 0
     fi
+    trap 'end_world' EXIT
+    GATEHOUSE_WORLD=$FOLDER unshare "${world[@]}" bash "$@" </dev/null &
+    WORLD=$!
+    wait "$WORLD" || status=$?
+    exit "$status"
+}
+
+end_world() {
+    kill -KILL "$WORLD" 2>/dev/null && wait "$WORLD" 2>/dev/null
+    # Its mounts went with it; a process in the midst of writing may take a moment.
+    rm -rf --one-file-system "$FOLDER" 2>/dev/null || { sleep 1 && rm -rf --one-file-system "$FOLDER"; }
 }

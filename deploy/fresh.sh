@@ -21,10 +21,8 @@ done
 command -v git >/dev/null || fail "This needs git, to hand the last commit to the newcomer."
 in_own_world "$0" "$@"
 
-root=$(mktemp -d "${TMPDIR:-/tmp}/gatehouse-fresh.XXXXXX")
-trap 'close_debian "$root"' EXIT
-trap 'exit 130' INT TERM HUP
-chmod 755 "$root"
+root=$FOLDER/debian
+mkdir -p "$root"
 
 seconds() { # name, command...: the wall time of a step
     local since=$SECONDS name=$1

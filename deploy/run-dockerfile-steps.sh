@@ -19,25 +19,20 @@ esac
 require_debian_tools
 in_own_world "$0" "$target" "$@"
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/gatehouse-steps.XXXXXX")
-trap 'close_debian "$work"' EXIT
-trap 'exit 130' INT TERM HUP
-chmod 755 "$work"
-
 read_index_settings
-debian_into "$work/base"
-cp -L /etc/resolv.conf /etc/hosts "$work/base/etc/"
-apt_in_debian "$work/base" python3 python3-venv ca-certificates
+debian_into "$FOLDER/base"
+cp -L /etc/resolv.conf /etc/hosts "$FOLDER/base/etc/"
+apt_in_debian "$FOLDER/base" python3 python3-venv ca-certificates
 # As in the Python image: /usr/local/bin/python.
-ln -s /usr/bin/python3 "$work/base/usr/local/bin/python"
-ln -s /usr/bin/python3 "$work/base/usr/local/bin/python3"
+ln -s /usr/bin/python3 "$FOLDER/base/usr/local/bin/python"
+ln -s /usr/bin/python3 "$FOLDER/base/usr/local/bin/python3"
 # This host's way to the indexes goes into the throw-away copy: chroots of several stages are made from it.
 for path in /etc/ssl/certs/ca-certificates.crt /etc/pip.conf; do
-    [ ! -f "$path" ] || install -D -m 644 "$path" "$work/base$path"
+    [ ! -f "$path" ] || install -D -m 644 "$path" "$FOLDER/base$path"
 done
 for path in .config/pip .pip .config/uv; do
-    [ ! -d "${HOME:-/nonexistent}/$path" ] || { mkdir -p "$work/base/root/$path" && cp -r "$HOME/$path/." "$work/base/root/$path"; }
+    [ ! -d "${HOME:-/nonexistent}/$path" ] || { mkdir -p "$FOLDER/base/root/$path" && cp -r "$HOME/$path/." "$FOLDER/base/root/$path"; }
 done
 
 [ $# -gt 0 ] || set -- "${default[@]}"
-python3 deploy/dockerfile_steps.py --target "$target" --base "$work/base" --work "$work/stages" -- "$@"
+python3 deploy/dockerfile_steps.py --target "$target" --base "$FOLDER/base" --work "$FOLDER/stages" -- "$@"

@@ -75,22 +75,38 @@ async def test_a_sign_in_that_carries_a_trace_is_one_trace_from_authorize_to_use
         ("authz", "postgres.open_grant"),
     )
     nothing_private(found, person.password, tokens.access_token, tokens.refresh_token, tokens.id_token, "code=gc_")
-    row = await opened_session(traced.stack, person.id)
-    assert row["traceparent"].split("-")[1] == trace.id, "the event of the session carries the trace of its login"
+    audited = await rows_of(traced.stack, "SELECT action FROM authz.audit WHERE trace_id = $1", trace.id)
+    assert {"login", "totp.enroll"} <= {row["action"] for row in audited}
 
 
-async def opened_session(stack: Stack, user_id: str) -> asyncpg.Record:
+@spec("revocation rule 11")
+async def test_the_event_of_a_sessions_end_carries_the_trace_of_whoever_ended_it(traced: Traced) -> None:
+    trace = Trace()
+    async with AsyncExitStack() as exits:
+        operator = await exits.enter_async_context(Operator(traced.stack.house))
+        application = await exits.enter_async_context(RelyingParty(traced.stack.house))
+        visitor = await exits.enter_async_context(Visitor(traced.stack.house, address=new_address()))
+        ending = await exits.enter_async_context(Operator(traced.stack.house, headers=trace.headers))
+        person = await new_person(operator)
+        await first_sign_in(visitor, application, person)
+        [session] = await rows_of(
+            traced.stack, "SELECT id FROM sessions.session WHERE user_id::text = $1 AND ended_at IS NULL", person.id
+        )
+        await ending.revoke({"session_id": str(session["id"])})
+    [event] = await rows_of(
+        traced.stack,
+        "SELECT traceparent FROM sessions.event WHERE type = 'session.ended.v1' AND aggregate_id = $1",
+        str(session["id"]),
+    )
+    assert event["traceparent"].split("-")[1] == trace.id
+
+
+async def rows_of(stack: Stack, statement: str, *arguments: str) -> list[asyncpg.Record]:
     connection = await asyncpg.connect(stack.stores.postgres.owner_url)
     try:
-        rows = await connection.fetch(
-            "SELECT type, traceparent FROM sessions.event WHERE type LIKE '%open%' "
-            "AND aggregate_id IN (SELECT id::text FROM sessions.session WHERE user_id = $1)",
-            user_id,
-        )
+        return list(await connection.fetch(statement, *arguments))
     finally:
         await connection.close()
-    assert len(rows) == 1
-    return rows[0]
 
 
 @spec("revocation rule 11")

@@ -1,5 +1,6 @@
 """An administrator's desk: the application in process, and people who sign in, over real stores."""
 
+import base64
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -19,16 +20,37 @@ from identity_core.db import Pool
 from identity_core.ids import uuid7
 from identity_core.secrets import random_token, sha256
 from identity_core.session_store import Created, Dead, NewSession, SessionStore, StandingQuery, judge
+from identity_core.settings import load
 from identity_core.testing.keys import signing_key
 from identity_core.testing.sessions import TAG_KEY, TENANT
 from sessions.resources import Resources
+from sessions.settings import SessionsSettings
 
 ISSUER = "http://localhost:8000"
 BASE = "http://localhost:8002"
 OTHER_TENANT = UUID("00000000-0000-7000-8000-00000000000b")
 ALL = "sessions:read sessions:revoke"
 
-__all__ = ["ALL", "BASE", "ISSUER", "OTHER_TENANT", "TAG_KEY", "TENANT", "Desk", "Login", "new_desk"]
+__all__ = ["ALL", "BASE", "ISSUER", "OTHER_TENANT", "TAG_KEY", "TENANT", "Desk", "Login", "new_desk", "settings_of"]
+
+
+def settings_of(database_url: str, redis_url: str, **more: str) -> SessionsSettings:
+    """As from the environment; the sweeper sleeps."""
+    return load(
+        SessionsSettings,
+        {
+            "GATEHOUSE_ENV": "development",
+            "GATEHOUSE_SESSIONS_DATABASE_URL": database_url,
+            "GATEHOUSE_REDIS_URL": redis_url,
+            "GATEHOUSE_TAG_KEY": base64.b64encode(TAG_KEY).decode(),
+            "GATEHOUSE_ISSUER": ISSUER,
+            "GATEHOUSE_SCIM_BASE_URL": "http://localhost:8001/scim/v2",
+            "GATEHOUSE_SESSIONS_BASE_URL": BASE,
+            "GATEHOUSE_DB_POOL_SIZE": "4",
+            "GATEHOUSE_SESSIONS_SWEEP_SECONDS": "3600",
+            **more,
+        },
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +105,10 @@ class Desk:
         }
         return jose.sign(signing_key("ES256", str(tenant)), made, "at+jwt")
 
+    def last_stamps(self) -> Stamps:
+        """Stamps that no epoch will ever pass."""
+        return Stamps(1 << 52, 1 << 52, 1 << 52)
+
     async def call(self, method: str, path: str, *, token: str | None = None, **options: Any) -> httpx.Response:
         headers = {"authorization": f"Bearer {token or self.token()}", **options.pop("headers", {})}
         return await self.http.request(method, path, headers=headers, **options)
@@ -95,7 +121,9 @@ class Desk:
 
     async def revoke(self, selector: dict[str, Any], **options: Any) -> Any:
         """The JSON of a revocation that was committed."""
-        response = await self.call("POST", "/admin/revocations", json={"selector": selector, "reason": "test"}, **options)
+        response = await self.call(
+            "POST", "/admin/revocations", json={"selector": selector, "reason": "test"}, **options
+        )
         assert response.status_code == 201, response.text
         return response.json()
 
@@ -214,6 +242,7 @@ class Desk:
 
     async def terminate_pool(self) -> None:
         """Cut every connection the application has to PostgreSQL."""
+        await self.owner.execute("SELECT pg_stat_clear_snapshot()")
         await self.owner.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'gatehouse-sessions' "
             "AND datname = current_database()"

@@ -8,14 +8,13 @@ import pytest
 
 from gatehouse.dev.devservers import PostgresServer, ValkeyServer
 from identity_core import jose
-from identity_core.contracts.stamps import Binding, Stamps
+from identity_core.contracts.stamps import Binding
 from identity_core.ids import uuid7
 from identity_core.testing.keys import signing_key
 from identity_core.testing.spec import spec
 from identity_core.testing.stores import Postgres
 from sessions.app import create_app
-from tests.sessions.conftest import MakeSettings
-from tests.sessions.desk import ALL, OTHER_TENANT, TENANT, Desk, new_desk
+from tests.sessions.desk import ALL, OTHER_TENANT, TENANT, Desk, new_desk, settings_of
 
 POLICY = {"max_sessions_per_user": 3, "on_limit": "refuse", "idle_seconds": 900, "absolute_seconds": 3600}
 ABSENT = "00000000-0000-7000-8000-0000000000ff"
@@ -32,8 +31,8 @@ OPERATIONS: dict[tuple[str, str], tuple[str, dict[str, Any] | None]] = {
 EACH = pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=lambda part: str(part))
 
 
-def test_every_operation_is_in_the_tables_of_this_file(make_settings: MakeSettings) -> None:
-    app = create_app(make_settings("postgresql://nobody@nowhere/none", "redis://nowhere"))
+def test_every_operation_is_in_the_tables_of_this_file() -> None:
+    app = create_app(settings_of("postgresql://nobody@nowhere/none", "redis://nowhere"))
     documented = {(method, path) for path, methods in app.openapi()["paths"].items() for method in methods}
     assert documented == set(OPERATIONS)
 
@@ -109,7 +108,10 @@ async def test_a_token_that_is_not_exactly_for_us_is_invalid(desk: Desk) -> None
 
 
 async def test_a_token_in_the_query_or_a_cookie_is_none(desk: Desk) -> None:
-    for options in ({"params": {"access_token": desk.token()}}, {"headers": {"cookie": f"access_token={desk.token()}"}}):
+    for options in (
+        {"params": {"access_token": desk.token()}},
+        {"headers": {"cookie": f"access_token={desk.token()}"}},
+    ):
         assert (await desk.http.get("/admin/policy", **options)).status_code == 401  # type: ignore[arg-type]
 
 
@@ -165,7 +167,7 @@ async def test_another_tenants_selectors_do_not_touch_the_same_ids_here(desk: De
         {"tenant": True},
     ]
     for selector in selectors:
-        made = await desk.revoke(selector, token=desk.token(tenant=OTHER_TENANT, stamps=Stamps(1 << 52, 1 << 52)))
+        made = await desk.revoke(selector, token=desk.token(tenant=OTHER_TENANT, stamps=desk.last_stamps()))
         assert made["found"] == 0
     body = {"selector": {"session_id": str(login.session_id)}, "reason": "test"}
     assert (await desk.call("POST", "/admin/revocations", token=theirs, json=body)).status_code in (401, 404)
@@ -220,7 +222,9 @@ async def test_a_body_of_another_kind_or_size_is_refused(desk: Desk, method: str
     packed = {"content-type": "application/json", "content-encoding": "gzip"}
     assert (await desk.call(method, path, content=good, headers=packed)).status_code == 415
     long = good[:-1] + b" " * 65_536 + b"}"
-    assert (await desk.call(method, path, content=long, headers={"content-type": "application/json"})).status_code == 413
+    assert (
+        await desk.call(method, path, content=long, headers={"content-type": "application/json"})
+    ).status_code == 413
     assert await desk.snapshot() == before
     spelt = {"content-type": "Application/JSON; charset=utf-8"}
     assert (await desk.call(method, path, content=good, headers=spelt)).status_code in (200, 201)
@@ -254,10 +258,10 @@ async def test_unknown_paths_and_methods_are_problems_too(desk: Desk) -> None:
 
 
 async def test_while_redis_is_away_nothing_is_answered_and_nothing_ends(
-    postgres: Postgres, clean_stores: None, private_valkey: Callable[..., ValkeyServer], make_settings: MakeSettings
+    postgres: Postgres, clean_stores: None, private_valkey: Callable[..., ValkeyServer]
 ) -> None:
     server = private_valkey()
-    settings = make_settings(postgres.sessions_url, server.url, GATEHOUSE_LEASE_SECONDS="0.5")
+    settings = settings_of(postgres.sessions_url, server.url, GATEHOUSE_LEASE_SECONDS="2")
     async with new_desk(create_app(settings), postgres.owner_url) as desk:
         login, token = await desk.sign_in(), desk.token()
         before = await desk.snapshot()
@@ -279,10 +283,9 @@ async def test_while_postgresql_is_away_the_answer_is_503(
     private_database: Callable[[], tuple[PostgresServer, Postgres]],
     redis_url: str,
     clean_stores: None,
-    make_settings: MakeSettings,
 ) -> None:
     server, urls = private_database()
-    settings = make_settings(urls.sessions_url, redis_url, GATEHOUSE_LEASE_SECONDS="30")
+    settings = settings_of(urls.sessions_url, redis_url, GATEHOUSE_LEASE_SECONDS="30")
     async with new_desk(create_app(settings), urls.owner_url) as desk:
         token = desk.token()
         assert (await desk.call("GET", "/admin/policy", token=token)).status_code == 200

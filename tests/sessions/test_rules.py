@@ -45,7 +45,9 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 )
 def test_a_selector_is_read_and_written_the_same(selector: dict[str, Any], parsed: Selector) -> None:
     assert parse_revocation({"selector": selector, "reason": "because"}) == RevocationRequest(parsed, "because")
-    lower = {name: value.lower() if name != "client_id" and value is not True else value for name, value in selector.items()}
+    lower = {
+        name: value.lower() if name != "client_id" and value is not True else value for name, value in selector.items()
+    }
     assert document_of(parsed) == lower
 
 
@@ -174,8 +176,15 @@ def row(**changes: Any) -> SessionRow:
     return SessionRow(
         **{
             **dict.fromkeys(("device", "network", "acr", "ended_at", "end_reason", "ruled_at")),
-            **{"id": uuid7(), "user_id": uuid7(), "tag": 1, "client_ids": (), "amr": (), "now": NOW},
-            **{"auth_time": NOW, "created_at": NOW, "absolute_end": NOW + timedelta(hours=1)},
+            "id": uuid7(),
+            "user_id": uuid7(),
+            "tag": 1,
+            "client_ids": (),
+            "amr": (),
+            "now": NOW,
+            "auth_time": NOW,
+            "created_at": NOW,
+            "absolute_end": NOW + timedelta(hours=1),
             **changes,
         }
     )

@@ -20,8 +20,7 @@ from sessions.storage import sweep_statements
 from sessions.storage.sweeps import Busy, Due, Sweeps
 from sessions.storage.unit_of_work import sweeping
 from sessions.sweeper import Sweeper, Swept
-from tests.sessions.conftest import MakeSettings
-from tests.sessions.desk import OTHER_TENANT, TENANT, Desk, new_desk
+from tests.sessions.desk import OTHER_TENANT, TENANT, Desk, new_desk, settings_of
 
 
 @pytest.fixture
@@ -193,18 +192,19 @@ async def test_the_walk_goes_on_where_it_stopped_and_begins_anew(
 
 
 async def test_without_the_lease_nobody_is_called_idle(
-    postgres: Postgres, clean_stores: None, private_valkey: Callable[..., ValkeyServer], make_settings: MakeSettings
+    postgres: Postgres, clean_stores: None, private_valkey: Callable[..., ValkeyServer]
 ) -> None:
     """A Redis that lost everything and was not checked yet says nothing about anybody."""
     server = private_valkey()
-    settings = make_settings(postgres.sessions_url, server.url, GATEHOUSE_LEASE_SECONDS="0.5")
+    settings = settings_of(postgres.sessions_url, server.url, GATEHOUSE_LEASE_SECONDS="2")
     async with new_desk(create_app(settings), postgres.owner_url) as desk:
         login = await desk.sign_in()
         expired = await desk.sign_in(record=False, lasts=timedelta(seconds=-1))
         await desk.age(login)
         server.freeze()
         try:
-            await asyncio.sleep(0.7)
+            while desk.resources.follower.age_limit > 0:
+                await asyncio.sleep(0.05)
             swept = await sweeper_of(desk.resources, SystemClock()).run_once()
         finally:
             server.thaw()
@@ -235,16 +235,16 @@ async def test_old_rows_of_ended_sessions_and_old_events_are_removed(desk: Desk,
     assert await sweeper.run_once() == Swept(purged_sessions=1, purged_events=1)
     left = {row["id"] for row in await desk.owner.fetch("SELECT id FROM sessions.session")}
     assert left == {recent.session_id, live.session_id}
-    assert [row["aggregate_id"] for row in await desk.owner.fetch("SELECT * FROM sessions.event WHERE type = 'old'")] == [
-        "29"
-    ]
+    assert [
+        row["aggregate_id"] for row in await desk.owner.fetch("SELECT * FROM sessions.event WHERE type = 'old'")
+    ] == ["29"]
     assert await desk.owner_count("sessions.ledger", "kind = 'session'") == 2, "the ledger outlives the rows"
 
 
 async def test_the_sweeper_runs_by_itself_and_survives_a_fault(
-    postgres: Postgres, redis_url: str, clean_stores: None, make_settings: MakeSettings
+    postgres: Postgres, redis_url: str, clean_stores: None
 ) -> None:
-    settings = make_settings(postgres.sessions_url, redis_url, GATEHOUSE_SESSIONS_SWEEP_SECONDS="0.5")
+    settings = settings_of(postgres.sessions_url, redis_url, GATEHOUSE_SESSIONS_SWEEP_SECONDS="0.5")
     async with new_desk(create_app(settings), postgres.owner_url) as desk:
         failed = metrics.SWEEPS.labels("failed")._value.get()
         async with desk.owner.transaction():

@@ -34,7 +34,6 @@ def main() -> int:
         server_header=False,
         proxy_headers=False,
     )
-    traces.shutdown()
     return 0
 
 

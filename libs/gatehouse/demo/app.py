@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,8 +38,15 @@ def create_app(
     telemetry: Telemetry | None = None,
 ) -> FastAPI:
     """The application. `transport` replaces the network towards the provider (tests)."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        if telemetry:  # here, because uvicorn ends the process with the very signal that stopped it
+            telemetry.shutdown()
+
     options: dict[str, Any] = {"telemetry": telemetry.for_fastapi()} if telemetry else {}
-    app = FastAPI(title="Gatehouse demo", openapi_url=None, docs_url=None, redoc_url=None, **options)
+    app = FastAPI(title="Gatehouse demo", openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan, **options)
     demo = Demo(settings, RelyingParty(settings, transport=transport), Visits())
     for path, endpoint, methods in (
         ("/", demo.home, ["GET"]),
