@@ -46,7 +46,8 @@ debian_into() {
             { tail -n 5 "$root.log" >&2; fail "debootstrap could not make a Debian; its log ends above."; }
         rm -f "$root.log" "$root"/var/cache/apt/archives/*.deb
         mkdir -p "$(dirname "$DEBIAN_ARCHIVE")"
-        new=$DEBIAN_ARCHIVE.$$
+        rm -f "$DEBIAN_ARCHIVE".new.*
+        new=$DEBIAN_ARCHIVE.new.$$
         tar -C "$root" -c . | gzip -1 >"$new" && mv "$new" "$DEBIAN_ARCHIVE"
     else
         mkdir -p "$root"
@@ -172,7 +173,7 @@ in_own_world() {
 }
 
 end_world() {
-    kill -KILL "$WORLD" 2>/dev/null && wait "$WORLD" 2>/dev/null
+    kill -KILL "$WORLD" 2>/dev/null && wait "$WORLD" 2>/dev/null || true
     # Its mounts went with it; a process in the midst of writing may take a moment.
     rm -rf --one-file-system "$FOLDER" 2>/dev/null || { sleep 1 && rm -rf --one-file-system "$FOLDER"; }
 }

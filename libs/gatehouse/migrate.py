@@ -80,6 +80,8 @@ async def _upgrade(owner_url: str, role_urls: Mapping[str, str]) -> frozenset[st
             await connection.commit()
             try:
                 await connection.run_sync(_run_revisions)
+                # A service refuses to start on a database that is behind: it must be able to look.
+                await connection.exec_driver_sql(f"GRANT SELECT ON {VERSION_TABLE} TO {', '.join(SERVICE_ROLES)}")
                 await connection.commit()
             finally:
                 await connection.rollback()

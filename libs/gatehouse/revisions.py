@@ -1,7 +1,7 @@
 """Whether a database is at the newest revision, asked by the owner, by a service's role and by `doctor`.
 
-`gatehouse.migrate` does the work; here its version table is made readable for the service roles, so that a service
-can refuse to start on a database that is behind. Asking does without alembic, which takes longer to import than a
+`gatehouse.migrate` does the work and makes its version table readable for the service roles, so that a service can
+refuse to start on a database that is behind. Asking does without alembic, which takes longer to import than a
 service may take to start.
 """
 
@@ -60,22 +60,10 @@ async def standing(url: str) -> Standing:
 
 
 def upgrade(owner_url: str, role_urls: Mapping[str, str]) -> frozenset[str]:
-    """Migrate, and let the service roles read the revisions. Blocks; raises MigrationError."""
-    import asyncio
-
+    """Migrate. Blocks; raises MigrationError. Alembic is imported here only, because that takes long."""
     from gatehouse import migrate
 
-    in_force = migrate.upgrade(owner_url, role_urls)
-    asyncio.run(_publish(owner_url))
-    return in_force
-
-
-async def _publish(owner_url: str) -> None:
-    owner = await asyncpg.connect(owner_url, timeout=10)
-    try:
-        await owner.execute(f"GRANT SELECT ON {_TABLE} TO gatehouse_authz, gatehouse_scim, gatehouse_sessions")
-    finally:
-        await owner.close()
+    return migrate.upgrade(owner_url, role_urls)
 
 
 async def roles_can_enter(role_urls: Mapping[str, str]) -> bool:

@@ -1,5 +1,4 @@
-"""PostgreSQL: one asyncpg pool per process and role, the unit of work, and a SQLAlchemy engine with the same
-options.
+"""PostgreSQL: one asyncpg pool per process and role, and the unit of work.
 
 * `create_pool(url, size=…, name=…)`: the pool for the hand-kept statements. Its connections send no reset
   query on release (a free 1.5x), so session state may be set by `SET LOCAL` only, and LISTEN and
@@ -7,7 +6,6 @@ options.
 * `async with transaction(pool) as connection`: the unit of work. One connection, one commit; a cancelled
   caller cannot leave the outcome half known.
 * `retry_on_stale_plan(work)`: once more after a migration made a prepared statement stale.
-* `create_engine(url, size=…, name=…)`: SQLAlchemy Core on the same driver, address and limits.
 
 Every connection carries a statement timeout and an idle-in-transaction timeout of five seconds: a longer
 transaction would hold back the snapshot from which revocations are replayed.
@@ -26,7 +24,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from identity_core.faults import StartFault
 
@@ -86,22 +83,6 @@ async def connect_dedicated(
         return await asyncpg.connect(_plain(url), **_options(name, statement_timeout_ms))
     except _CONNECT_ERRORS as error:
         raise _start_fault(url, error) from error
-
-
-def create_engine(url: str, *, size: int = 5, name: str) -> AsyncEngine:
-    """A SQLAlchemy async engine for Core. Connects lazily; errors are SQLAlchemy's, wrapping asyncpg's."""
-    options = _options(name, STATEMENT_TIMEOUT_MS)
-
-    async def connect() -> asyncpg.Connection[asyncpg.Record]:
-        return await asyncpg.connect(_plain(url), **options)
-
-    return create_async_engine(
-        "postgresql+asyncpg://",
-        async_creator=connect,
-        pool_size=size,
-        max_overflow=0,
-        pool_timeout=ACQUIRE_TIMEOUT_S,
-    )
 
 
 @asynccontextmanager

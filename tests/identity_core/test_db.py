@@ -6,14 +6,12 @@ from collections.abc import AsyncIterator, Callable
 
 import asyncpg
 import pytest
-from sqlalchemy import text
 
 from gatehouse.dev.devservers import PostgresServer
 from identity_core.db import (
     Connection,
     Pool,
     connect_dedicated,
-    create_engine,
     create_pool,
     retry_on_stale_plan,
     transaction,
@@ -199,19 +197,6 @@ async def test_a_dedicated_connection_listens(postgres: Postgres) -> None:
     await listener.execute("NOTIFY test_db, 'hello'")
     assert await heard.get() == "hello"
     await listener.close()
-
-
-@pytest.mark.parametrize("scheme", ["postgresql://", "postgresql+asyncpg://"])
-async def test_the_engine_speaks_core_with_the_same_limits(postgres: Postgres, scheme: str) -> None:
-    engine = create_engine(postgres.owner_url.replace("postgresql://", scheme), size=2, name="test-core")
-    async with engine.begin() as connection:
-        row = (
-            await connection.execute(
-                text("SELECT current_setting('application_name'), current_setting('statement_timeout')")
-            )
-        ).one()
-    assert tuple(row) == ("test-core", "5s")
-    await engine.dispose()
 
 
 async def test_a_wrong_password_is_one_sentence_without_the_password(

@@ -9,7 +9,6 @@ import asyncpg
 import httpx
 import pytest
 import redis.exceptions
-import sqlalchemy.exc
 from fastapi import FastAPI, HTTPException
 from pydantic import BaseModel, Field
 from starlette.middleware import Middleware
@@ -181,12 +180,6 @@ async def test_unavailable_is_503_with_retry_after_and_no_reason(client: httpx.A
     assert "private" not in answer.text
 
 
-def _sqlalchemy(cause: BaseException, invalidated: bool = False) -> sqlalchemy.exc.DBAPIError:
-    driver = Exception("driver")
-    driver.__cause__ = cause
-    return sqlalchemy.exc.DBAPIError("SELECT 1", {}, driver, connection_invalidated=invalidated)
-
-
 STORE_AWAY = [
     LeaseLost("too old"),
     asyncpg.ConnectionDoesNotExistError("gone"),
@@ -204,9 +197,6 @@ STORE_AWAY = [
     redis.exceptions.ResponseError("NOREPLICAS Not enough good replicas to write."),
     ConnectionRefusedError(),
     TimeoutError(),
-    sqlalchemy.exc.TimeoutError("pool"),
-    _sqlalchemy(asyncpg.AdminShutdownError("bye")),
-    _sqlalchemy(ValueError("?"), invalidated=True),
 ]
 OURS = [
     LookupError("bug"),
@@ -215,7 +205,6 @@ OURS = [
     asyncpg.UniqueViolationError("a rule forgot to ask"),
     redis.exceptions.ResponseError("WRONGTYPE"),
     redis.exceptions.NoPermissionError("acl"),
-    _sqlalchemy(asyncpg.UndefinedColumnError("typing error")),
     OSError("a missing file"),
 ]
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from starlette.routing import BaseRoute, Mount, Route
+from fastapi.routing import iter_route_contexts
+from starlette.routing import BaseRoute, Mount
 
 from gatehouse.cli.settings_of import EVERY_NAME, settings_class
 from gatehouse.dev.plan import SERVICES, Plan, Ports, service_environment
@@ -95,13 +96,11 @@ def _application_routes(service: str) -> Sequence[BaseRoute]:
 
 
 def _routes(routes: Sequence[BaseRoute], prefix: str) -> Iterator[tuple[str, set[str]]]:
-    for route in routes:
+    for context in iter_route_contexts(routes):
+        route = context.original_route
         if isinstance(route, Mount):
             yield from _routes(route.routes, prefix + route.path)
-            continue
-        path = getattr(route, "path", None)
-        if path is None:  # a group of routes that an application holds as one
-            yield from _routes(list(getattr(route, "routes", [])), prefix)
-            continue
-        whole = (prefix + path).removeprefix(TENANT_PREFIX).removesuffix(TENANT_PREFIX)
-        yield whole, set(getattr(route, "methods", None) or ({"GET"} if isinstance(route, Route) else set()))
+        elif context.path_format is not None:
+            whole = (prefix + context.path_format).removeprefix(TENANT_PREFIX).removesuffix(TENANT_PREFIX)
+            # A route without methods is one endpoint's twin at another address.
+            yield whole, set(getattr(context, "methods", None) or {"GET"})

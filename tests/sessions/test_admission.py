@@ -243,6 +243,7 @@ async def test_a_field_nobody_knows_is_named(desk: Desk) -> None:
     }
 
 
+@spec("RFC 9110 §15.5.6")
 async def test_unknown_paths_and_methods_are_problems_too(desk: Desk) -> None:
     for method, path, status in (
         ("GET", "/", 404),

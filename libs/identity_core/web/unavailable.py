@@ -12,7 +12,6 @@ from typing import Final
 
 import asyncpg
 import redis.exceptions
-import sqlalchemy.exc
 import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -49,9 +48,6 @@ STORE_FAULTS: Final[tuple[type[Exception], ...]] = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InvalidCachedStatementError,
-    # The same through SQLAlchemy.
-    sqlalchemy.exc.DBAPIError,
-    sqlalchemy.exc.TimeoutError,
     # Redis: connection, timeout, pool, and a primary that is loading, demoted, full or in a script.
     redis.exceptions.ConnectionError,
     redis.exceptions.TimeoutError,
@@ -75,8 +71,6 @@ def as_unavailable(error: BaseException) -> Unavailable | None:
     """The `Unavailable` that `error` amounts to, or None for a fault of ours (which must stay a 500)."""
     if isinstance(error, Unavailable):
         return error
-    if isinstance(error, sqlalchemy.exc.DBAPIError):
-        return _beneath_sqlalchemy(error)
     if isinstance(error, redis.exceptions.ResponseError) and (refusal := str(error)).startswith(_REDIS_NOT_NOW):
         return Unavailable(reason=refusal.split(" ", 1)[0])
     if isinstance(error, ValueError) or not isinstance(error, STORE_FAULTS):
@@ -84,13 +78,6 @@ def as_unavailable(error: BaseException) -> Unavailable | None:
         return None
     retry_after = error.retry_after if isinstance(error, StoreFault) else RETRY_AFTER_S
     return Unavailable(retry_after, type(error).__name__)
-
-
-def _beneath_sqlalchemy(error: sqlalchemy.exc.DBAPIError) -> Unavailable | None:
-    driver = error.orig.__cause__ if error.orig is not None else None
-    if driver is not None and (found := as_unavailable(driver)):
-        return found
-    return Unavailable(reason=type(error).__name__) if error.connection_invalidated else None
 
 
 def install_unavailable(app: Starlette, render: Render = as_problem) -> None:

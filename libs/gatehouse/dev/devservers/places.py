@@ -111,6 +111,9 @@ def _reachable_data(base: Path, name: str, account: Account | None) -> Path:
         raise DevServerError(f"{data} exists, but the servers' account cannot reach it; move it or remove it.")
     home = cache_folder(account) / f"data-{hashlib.sha256(str(base).encode()).hexdigest()[:12]}"
     home.mkdir(mode=0o711, exist_ok=True)
+    if (home / name).exists():
+        # Nothing points to it any more: its link was removed to forget it (`make clean-dev`).
+        shutil.rmtree(home / name)
     data.symlink_to(home / name)
     return home / name
 

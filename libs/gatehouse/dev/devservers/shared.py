@@ -23,7 +23,6 @@ from gatehouse.dev.devservers.postgres import Databases, PostgresServer
 from gatehouse.migrate import SERVICE_ROLES, upgrade
 from identity_core.testing.stores import Postgres, url_as
 
-
 # A clone is another database, which the ledger would take for a restored one and make every tenant sign in again.
 _AT_HOME = (
     "UPDATE sessions.ledger_identity i SET id = gen_random_uuid(), system_identifier = live.system_identifier, "

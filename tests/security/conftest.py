@@ -1,0 +1,5 @@
+"""The house of the security tests."""
+
+from tests.flows.houses import stack
+
+__all__ = ["stack"]
