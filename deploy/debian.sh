@@ -46,9 +46,9 @@ debian_into() {
             { tail -n 5 "$root.log" >&2; fail "debootstrap could not make a Debian; its log ends above."; }
         rm -f "$root.log" "$root"/var/cache/apt/archives/*.deb
         mkdir -p "$(dirname "$DEBIAN_ARCHIVE")"
-        rm -f "$DEBIAN_ARCHIVE".new.*
-        new=$DEBIAN_ARCHIVE.new.$$
-        tar -C "$root" -c . | gzip -1 >"$new" && mv "$new" "$DEBIAN_ARCHIVE"
+        find "$(dirname "$DEBIAN_ARCHIVE")" -name '*.new.*' -mmin +60 -delete
+        new=$(mktemp "$DEBIAN_ARCHIVE.new.XXXXXX")
+        (set -o pipefail && tar -C "$root" -c . | gzip -1 >"$new") && mv "$new" "$DEBIAN_ARCHIVE"
     else
         mkdir -p "$root"
         tar -C "$root" -xzpf "$DEBIAN_ARCHIVE" --numeric-owner

@@ -6,6 +6,7 @@ Everything started here ends with the block, also after a fault. Ports are free 
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import shutil
 import sys
@@ -81,6 +82,11 @@ class RunningHouse:
     def role_urls(self) -> dict[str, str]:
         """The database as each service's role, by role."""
         return role_urls(self.stores.postgres.url, self.secrets)
+
+    @property
+    def tag_key(self) -> bytes:
+        """The key of the hash tags, as the services hold it."""
+        return base64.b64decode(self.secrets.tag_key)
 
     def pid(self, service: str) -> int:
         """The process of one service."""

@@ -49,7 +49,7 @@ class Population:
     people: Sequence[tuple[UUID, str]]
 
 
-async def populate(role_urls: Mapping[str, str], *, people: int, sources: int, seed: int) -> Population:
+async def populate(role_urls: Mapping[str, str], tag_key: bytes, *, people: int, sources: int, seed: int) -> Population:
     """Fill the default tenant. Every person has the same password hash, so that making them costs no hashing."""
     made_clients = await _clients(role_urls[ROLES["authz"]])
     hasher = PasswordHasher(threads=1, queue_limit=0)
@@ -65,7 +65,8 @@ async def populate(role_urls: Mapping[str, str], *, people: int, sources: int, s
         for start in range(0, people, _CHUNK):
             async with transaction(pool) as connection:
                 for number in range(start, min(start + _CHUNK, people)):
-                    stored = await create_user(connection, DEFAULT_TENANT, person(number, chooser), hashed)
+                    resource = person(number, chooser)
+                    stored = await create_user(connection, DEFAULT_TENANT, resource, hashed, tag_key=tag_key)
                     if isinstance(stored, ScimError):
                         raise TypeError(f"the directory refused a person of the bench: {stored.detail}")
                     made_people.append((stored.id, username(number)))

@@ -64,6 +64,7 @@ async def started(
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             limit=_LINE_BYTES,
+            start_new_session=True,  # Ctrl-C is ours to hear
         )  # fmt: skip
     try:
         yield Worker(process, module)

@@ -36,11 +36,16 @@ class AuditRow:
     detail: Mapping[str, object] = field(default_factory=dict)
 
 
+# JSON travels as text: for an array of jsonb asyncpg would look the type up once on every new connection.
 _INSERT = """
 INSERT INTO {schema}.audit (tenant, id, action, outcome, actor_kind, actor, subject_pseudonym, target_kind, target,
                             client_id, network, reason, detail, trace_id)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                     $9::text[], $10::text[], $11::text[], $12::text[], $13::jsonb[], $14::text[])
+SELECT tenant, id, action, outcome, actor_kind, actor, subject_pseudonym, target_kind, target,
+       client_id, network, reason, detail::jsonb, trace_id
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+            $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[]
+            ) AS t(tenant, id, action, outcome, actor_kind, actor, subject_pseudonym, target_kind, target,
+                   client_id, network, reason, detail, trace_id)
 """
 _STATEMENTS = {schema: _INSERT.format(schema=schema) for schema in ("authz", "directory", "sessions")}
 

@@ -60,7 +60,9 @@ Handle = Callable[[Connection, StoredEvent], Awaitable[None]]
 
 _INSERT = """
 INSERT INTO {schema}.event (id, tenant, type, aggregate, aggregate_id, payload, traceparent)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::jsonb[], $7::text[])
+SELECT id, tenant, type, aggregate, aggregate_id, payload::jsonb, traceparent
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
+     AS t(id, tenant, type, aggregate, aggregate_id, payload, traceparent)
 """
 _INSERTS = {schema: _INSERT.format(schema=schema) for schema in ("authz", "directory", "sessions")}
 

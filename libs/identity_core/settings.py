@@ -129,7 +129,7 @@ class ServiceSettings(Settings):
     )
     db_pool_size: int = setting(
         "GATEHOUSE_DB_POOL_SIZE",
-        integer(1, 200),
+        integer(3, 200),
         default=10,
         doc="PostgreSQL connections per process. Summed over processes it must stay under max_connections.",
     )

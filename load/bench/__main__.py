@@ -23,7 +23,7 @@ from load.browser import SignInFault
 from load.house import DURABLE, HouseFault
 from load.workers import WorkerFault
 
-FAULT, USAGE = 1, 2
+FAULT, USAGE, INTERRUPTED = 1, 2, 130
 _WIDTH_IN_A_FILE = 160
 
 
@@ -120,6 +120,8 @@ def main() -> int:
     except (HouseFault, WorkerFault, SignInFault, DevServerError, CommandFault) as fault:
         print(f"load.bench: {fault}", file=sys.stderr)
         return FAULT
+    except KeyboardInterrupt:
+        return INTERRUPTED
     path = report.write(document, datetime.now(UTC))
     if options.json:
         print(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())

@@ -143,7 +143,7 @@ async def _open_services(stand: Stand, cores: Cores, ends: AsyncExitStack, *, pe
     house = await ends.enter_async_context(
         open_house(stand.stores, ("authz", "scim"), ENVIRON, mfa="optional", cores=cores)
     )
-    population = await populate(house.role_urls, people=people, sources=SOURCES, seed=seed)
+    population = await populate(house.role_urls, house.tag_key, people=people, sources=SOURCES, seed=seed)
     stand.pids |= {service: house.pid(service) for service in ("authz", "scim")}
     stand.ground = Ground(stand.ground.empty_port, house, population)
     signed_in = [

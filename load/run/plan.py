@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,9 +13,13 @@ RISE_S = 5.0
 RETURN_S = 5.0
 """How long after a storm the house may take to answer as before."""
 
-DEFAULT_S, FULL_S = 55.0, 600.0
+DEFAULT_S, FULL_S = 50.0, 600.0
 SHORTEST_S = 30.0
-PACING_S = 8.0
+REST_S = 32.0
+"""A one-time code is good once, and the next comes after 30 seconds: until then a person does not come back."""
+_SERVED_AT_MOST = 0.3
+"""Of what the machine can hash, what a sign-in's other work and the load itself leave."""
+PACING_S = 4.0
 """Each virtual person begins a sign-in this often, unless told to wait longer."""
 
 
@@ -67,6 +72,13 @@ def login_storm(duration_s: float, logins_per_second: float) -> Scenario:
         raise ValueError(f"a storm needs at least {SHORTEST_S:.0f} seconds")
     base = max(1, round(logins_per_second * PACING_S))
     return Scenario("login-storm", storm_phases(duration_s), base, base * STORM_FACTOR, others=20)
+
+
+def people_needed(scenario: Scenario, hashes_per_second: float) -> int:
+    """How many people keep the storm going: those under way, and those who rest after a code."""
+    phases = scenario.phases
+    served = min(scenario.storm_users / PACING_S, hashes_per_second * _SERVED_AT_MOST)
+    return scenario.storm_users + math.ceil(served * min(phases.over - phases.storm, REST_S))
 
 
 def mixed(duration_s: float, users: int) -> Scenario:

@@ -98,4 +98,6 @@ def show(console: Console, verdict: Verdict) -> None:
     for phase, counts in statuses.items():
         shown = ", ".join(f"{count} × {status or 'no answer'}" for status, count in sorted(counts.items()))
         console.print(f"  {phase:<7} {shown}")
+    if verdict.idle:
+        console.print(f"The storm was thinner than planned: {verdict.idle} times nobody was free (more --people help).")
     console.print("[bold green]passed[/]" if verdict.passed else "[bold red]failed[/]")

@@ -8,8 +8,8 @@ from typing import IO, Literal
 
 import orjson
 
-Result = Literal["ok", "shed", "wrong"]
-"""`shed`: an honest 503 or 429. `wrong`: everything else that was not the right answer."""
+Result = Literal["ok", "shed", "wrong", "idle"]
+"""`shed`: an honest 503 or 429. `wrong`: every other answer that was not the right one. `idle`: nobody was free."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,8 +98,9 @@ async def _locust(folder: Path) -> asyncio.subprocess.Process:
     environment |= {VARIABLE: str(folder / _BRIEF), "PYTHONPATH": str(REPOSITORY)}
     with _log(folder) as output:
         return await asyncio.create_subprocess_exec(
-            *command, cwd=folder, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
-        )
+            *command, cwd=folder, env=environment, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
+            start_new_session=True,
+        )  # fmt: skip
 
 
 def _log(folder: Path) -> IO[bytes]:

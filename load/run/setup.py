@@ -32,6 +32,7 @@ from load.house import RunningHouse, open_house, open_stores
 from load.people import PASSWORD, REDIRECT_URI, address, person, populate
 from load.processes import Cores
 from load.run.brief import Person
+from load.run.plan import REST_S
 
 SCOPE = "openid profile email"
 _SCIM = "application/scim+json"
@@ -75,7 +76,7 @@ async def own_house(people: int, browsers: int, say: Say) -> AsyncIterator[Ready
         open_stores(nowhere) as stores,
         open_house(stores, ("authz", "scim"), environ, mfa="required", cores=nowhere) as house,
     ):
-        population = await populate(house.role_urls, people=0, sources=_AT_ONCE, seed=1)
+        population = await populate(house.role_urls, house.tag_key, people=0, sources=_AT_ONCE, seed=1)
         client = population.clients["opaque"]
         port = house.plan.ports.authz
         site = Site(f"localhost:{port}", client.id, client.secret, REDIRECT_URI, SCOPE)
@@ -107,6 +108,8 @@ async def running_house(dev_json: Path, url: str | None, people: int, browsers: 
     made = await _through_scim(described["scim_base_url"], [described["scim"]["token"]], people, f"-{run}")
     say("having them set up authenticators, through the real pages")
     enrolled = [await asyncio.to_thread(_enrolled, "127.0.0.1", parts.port, site, one) for one in made]
+    say(f"waiting {REST_S:.0f} s until everybody has a new code")
+    await asyncio.sleep(REST_S)
     crowd, cookies = [one for one, _ in enrolled[browsers:]], [cookie for _, cookie in enrolled[:browsers]]
     yield Ready("127.0.0.1", parts.port, site, crowd, cookies, f"the house at {described['issuer']}")
 

@@ -27,10 +27,11 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`statuses`: requests by phase and status; 0 is no answer."""
+    """`statuses`: requests by phase and status; 0 is no answer. `idle`: how often nobody was free to sign in."""
 
     checks: Sequence[Check]
     statuses: dict[str, Counter[int]]
+    idle: int = 0
 
     @property
     def passed(self) -> bool:
@@ -45,7 +46,7 @@ def judge(scenario: Scenario, records: Sequence[Record]) -> Verdict:
     for record in records:
         if not record.journey:
             statuses.setdefault(scenario.phases.name(record.done_at), Counter())[record.status] += 1
-    return Verdict(checks, statuses)
+    return Verdict(checks, statuses, idle=sum(record.result == "idle" for record in records))
 
 
 def _honest(phases: Phases, records: Sequence[Record]) -> Check:

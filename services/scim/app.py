@@ -103,5 +103,6 @@ def _edge(settings: ScimSettings, clock: Clock, resources: Resources) -> Edge:
         hasher=resources.hasher,
         records=IdempotencyRecords(pool),
         stores={"User": UserStore(pool, Revoker(follower))},
+        tag_key=settings.tag_key,
         fingerprint_key=hmac.digest(settings.tag_key, b"scim idempotency fingerprint", hashlib.sha256),
     )

@@ -32,10 +32,11 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """A write as such: by whom, from where (client address), when."""
+    """A write as such: by whom, when, from where (client address); the key makes the person's name in the audit."""
 
     caller: Caller
     now: datetime
+    tag_key: bytes = field(repr=False)
     network: str | None = None
 
 

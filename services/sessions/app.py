@@ -19,7 +19,7 @@ from sessions import metrics
 from sessions.http import policy, revocations
 from sessions.http import sessions as session_routes
 from sessions.http.intake import BODY_LIMIT
-from sessions.http.openapi import document_maker
+from sessions.http.openapi import document_maker, method_not_allowed
 from sessions.protocol.cursors import cursor_key
 from sessions.resources import Resources
 from sessions.settings import SessionsSettings
@@ -59,6 +59,7 @@ def create_app(settings: SessionsSettings, *, clock: Clock | None = None) -> Fas
         app.include_router(router)
     app.openapi = document_maker(app, settings.sessions_base_url)  # type: ignore[method-assign]
     install_handlers(app)
+    app.add_exception_handler(405, method_not_allowed)
     return app
 
 

@@ -79,6 +79,11 @@ async def tls_stack(
         yield one
 
 
+def valkey_of(stack: Stack) -> ValkeyServer:
+    """The Valkey under a shared house. Whoever freezes it thaws it again."""
+    return next(shared.valkey for shared in _shared.values() if shared.stack is stack)
+
+
 @dataclass
 class Person:
     """A user of the directory and, once set up, the person's authenticator."""
@@ -138,4 +143,5 @@ __all__ = [
     "sign_in_again",
     "stack",
     "tls_stack",
+    "valkey_of",
 ]

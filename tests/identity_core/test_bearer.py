@@ -83,7 +83,7 @@ async def test_a_right_token_names_its_caller(api: Api) -> None:
         {"aud": AUDIENCE + "/"},
         {"iss": ISSUER + "/t/other"},
         {"iss": "http://issuer.tes"},
-        {"exp": int(time.time()) - 60},
+        {"exp": 1_000_000_000},
         {"client_id": None},
         {"sub": None},
         {"jti": None},
@@ -91,7 +91,7 @@ async def test_a_right_token_names_its_caller(api: Api) -> None:
         {"gh": "1.0000"},
         {"scope": ["scim"]},
     ],
-    ids=str,
+    ids="-".join,
 )
 @spec("RFC 9068 §4", "RFC 8725 §3")
 async def test_a_token_that_is_wrong_in_one_thing_is_refused(api: Api, changed: dict[str, Any]) -> None:

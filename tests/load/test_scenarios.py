@@ -1,12 +1,13 @@
 """Scenarios: their phases, their records and the rules of their verdict."""
 
 import io
+import math
 
 import pytest
 
 from load.run.charts import line_chart
 from load.run.page import merged, section
-from load.run.plan import STORM_FACTOR, Scenario, login_storm, mixed
+from load.run.plan import STORM_FACTOR, Scenario, login_storm, mixed, people_needed
 from load.run.records import Record, Tail, parse
 from load.run.verdict import judge
 
@@ -37,7 +38,7 @@ def failed(records: list[Record], scenario: Scenario = STORM) -> list[str]:
 
 
 def test_a_storm_is_ten_times_the_base_and_lies_between_calm_and_calm() -> None:
-    assert STORM.storm_users == STORM_FACTOR * STORM.base_users == 160
+    assert STORM.storm_users == STORM_FACTOR * STORM.base_users == 80
     assert [PHASES.name(at) for at in (0, PHASES.storm, PHASES.risen, PHASES.over, PHASES.end)] == [
         "base",
         "rising",
@@ -47,6 +48,17 @@ def test_a_storm_is_ten_times_the_base_and_lies_between_calm_and_calm() -> None:
     ]
     assert PHASES.risen - PHASES.storm == 5
     assert PHASES.over + 5 == PHASES.calm_again < PHASES.end == 60
+
+
+def test_there_are_people_for_those_under_way_and_those_who_rest_after_a_code() -> None:
+    assert people_needed(STORM, 1000) > STORM.storm_users * 3
+    assert people_needed(STORM, 10) == STORM.storm_users + math.ceil(3 * (PHASES.over - PHASES.storm))
+
+
+def test_moments_in_which_nobody_was_free_are_told_and_fail_nothing() -> None:
+    verdict = judge(STORM, [*good_storm(), login(30, "idle", status=0)])
+    assert verdict.passed
+    assert verdict.idle == 1
 
 
 @pytest.mark.parametrize("make", [lambda: login_storm(29, 1), lambda: mixed(4, 1)])

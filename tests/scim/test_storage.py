@@ -23,7 +23,7 @@ from scim.storage import statements
 from scim.storage.sources import SourceTokens
 from scim.storage.tables import METADATA
 from scim.storage.users import UserStore, create_user
-from tests.scim.directory import ENTERPRISE, OIDC, Directory
+from tests.scim.directory import ENTERPRISE, OIDC, TAG_KEY, Directory
 
 DESCRIPTION = """
 SELECT c.relname || '.' || a.attname AS name, format_type(a.atttypid, a.atttypmod) AS kind, a.attnotnull::text AS more,
@@ -127,7 +127,7 @@ async def test_each_operation_sends_as_many_statements_as_it_says(
     revoker = Confirmed()
     store = UserStore(pool, revoker)  # type: ignore[arg-type]
     caller = Caller(directory.tenant, directory.slug, "source", str(directory.source_id), directory.source_id)
-    act = Act(caller, datetime.now(UTC))
+    act = Act(caller, datetime.now(UTC), TAG_KEY)
     draft = Draft({"userName": "ada", "active": True})
 
     with statements_sent(sent, 1):
@@ -189,7 +189,7 @@ async def test_lookups_use_their_indexes(directory: Directory, owner: asyncpg.Co
 
 async def test_an_operator_makes_users_by_the_rules_of_a_post(directory: Directory) -> None:
     resource = {"userName": "Seed", "emails": ["seed@example.com"], "groups": [], OIDC: {"emailVerified": "true"}}
-    made = await create_user(directory.db, directory.tenant, resource, "$argon2id$hash")
+    made = await create_user(directory.db, directory.tenant, resource, "$argon2id$hash", tag_key=TAG_KEY)
 
     assert isinstance(made, Stored)
     seen = (await directory.http.get(f"/Users/{made.id}")).json()
@@ -198,7 +198,7 @@ async def test_an_operator_makes_users_by_the_rules_of_a_post(directory: Directo
     assert await directory.hash_of(str(made.id)) == "$argon2id$hash"
     assert [row["actor_kind"] for row in await directory.audit()] == ["operator"]
     for wrong in ({}, {"userName": "SEED"}, {"userName": "x", "password": "clear text here"}):
-        assert isinstance(await create_user(directory.db, directory.tenant, wrong), ScimError)
+        assert isinstance(await create_user(directory.db, directory.tenant, wrong, tag_key=TAG_KEY), ScimError)
     assert await directory.count() == 1
 
 

@@ -5,9 +5,10 @@ import uuid
 
 import pytest
 
+from identity_core.secrets import pseudonym
 from identity_core.testing.spec import spec
 from scim.protocol.claims import standard_claims
-from tests.scim.directory import BASE, CORE, ENTERPRISE, OIDC, PASSWORD, Directory, client_of, is_error
+from tests.scim.directory import BASE, CORE, ENTERPRISE, OIDC, PASSWORD, TAG_KEY, Directory, client_of, is_error
 
 FULL = {
     "schemas": [CORE, ENTERPRISE, OIDC],
@@ -333,9 +334,11 @@ async def test_every_write_leaves_its_event_and_an_audit_row_of_names(directory:
         "scim.user.delete",
     ]
     assert json.loads(audit[1]["detail"]) == {"attributes": ["name.givenName", f"{OIDC}:gender"]}
-    assert {(row["actor_kind"], row["actor"], row["target"]) for row in audit} == {
-        ("source", str(directory.source_id), user["id"])
+    person = pseudonym(TAG_KEY, directory.tenant, user["id"])
+    assert {(row["actor_kind"], row["actor"], row["subject_pseudonym"], row["target"]) for row in audit} == {
+        ("source", str(directory.source_id), person, None)
     }
+    assert not any(user["id"] in str(dict(row)) for row in audit)
     assert not any("Secretive" in str(dict(row)) for row in audit)
     assert "Secretive" not in str(events)
 

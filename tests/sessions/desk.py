@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import asyncpg
@@ -137,7 +137,8 @@ class Desk:
 
     async def stamps(self, tenant: UUID, user_id: UUID) -> Stamps:
         rows = await self.owner.fetch(
-            "SELECT kind, epoch FROM sessions.ledger WHERE tenant = $1 AND (kind, key) IN (('tenant', ''), ('user', $2))",
+            "SELECT kind, epoch FROM sessions.ledger "
+            "WHERE tenant = $1 AND (kind, key) IN (('tenant', ''), ('user', $2))",
             tenant,
             str(user_id),
         )
@@ -273,7 +274,7 @@ class Desk:
             if not any(part in record.query for part in own):
                 seen.append(record.query)
 
-        connections = [holder._con for holder in self.pool._holders if holder._con]
+        connections = [holder._con for holder in cast(Any, self.pool)._holders if holder._con]
         for connection in connections:
             connection.add_query_logger(note)
         try:

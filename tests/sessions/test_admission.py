@@ -28,7 +28,7 @@ OPERATIONS: dict[tuple[str, str], tuple[str, dict[str, Any] | None]] = {
     ("get", "/admin/policy"): ("sessions:read", None),
     ("put", "/admin/policy"): ("sessions:revoke", POLICY),
 }
-EACH = pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=lambda part: str(part))
+EACH = pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=str)
 
 
 def test_every_operation_is_in_the_tables_of_this_file() -> None:
@@ -245,17 +245,20 @@ async def test_a_field_nobody_knows_is_named(desk: Desk) -> None:
 
 @spec("RFC 9110 §15.5.6")
 async def test_unknown_paths_and_methods_are_problems_too(desk: Desk) -> None:
-    for method, path, status in (
-        ("GET", "/", 404),
-        ("GET", "/admin/sessions/", 404),
-        ("POST", "/admin/sessions", 405),
-        ("DELETE", "/admin/policy", 405),
-        ("PATCH", "/admin/policy", 405),
-        ("GET", "/docs", 404),
+    for method, path, status, allow in (
+        ("GET", "/", 404, None),
+        ("GET", "/docs", 404, None),
+        ("GET", "/admin/sessions/", 404, None),
+        ("POST", "/admin/sessions", 405, "GET"),
+        ("DELETE", "/admin/policy", 405, "GET, PUT"),
+        ("PATCH", "/admin/policy", 405, "GET, PUT"),
+        ("OPTIONS", f"/admin/sessions/{ABSENT}", 405, "DELETE, GET"),
+        ("POST", "/openapi.json", 405, "GET, HEAD"),
     ):
         response = await desk.call(method, path)
         assert response.status_code == status, path
         assert response.headers["content-type"] == "application/problem+json"
+        assert response.headers.get("allow") == allow
 
 
 async def test_while_redis_is_away_nothing_is_answered_and_nothing_ends(

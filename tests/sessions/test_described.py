@@ -4,12 +4,14 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import schemathesis
 import uvicorn
 from hypothesis import HealthCheck, settings
 from schemathesis import Case
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from identity_core.testing.stores import Postgres, TableCleaner
 from sessions.app import create_app
@@ -63,6 +65,8 @@ schema = schemathesis.openapi.from_dict(create_app(settings_of("postgresql://now
 @schema.parametrize()
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_every_answer_is_one_the_document_declares(case: Case, served: _Served) -> None:
-    case.call_and_validate(
-        base_url=served.url, headers={"Authorization": f"Bearer {served.token}", "Host": BASE.removeprefix("http://")}
-    )
+    # Two rules no schema can say: a cursor is one that was given, and the idle end lies before the absolute one.
+    beyond = case.operation.label in ("GET /admin/sessions", "PUT /admin/policy")
+    excluded: list[Any] = [positive_data_acceptance] if beyond else []
+    headers = {"Authorization": f"Bearer {served.token}", "Host": BASE.removeprefix("http://")}
+    case.call_and_validate(base_url=served.url, excluded_checks=excluded, headers=headers)

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from identity_core.ids import uuid7
+from identity_core.redis import command
 from identity_core.secrets import pseudonym, tag_text
 from identity_core.session_store import Dead, LedgerEntry
 from sessions.ports import Act
@@ -138,13 +139,14 @@ async def test_a_dry_run_counts_and_writes_nothing(
 ) -> None:
     ann = uuid7()
     login, *others = [await desk.sign_in(ann), await desk.sign_in(ann), await desk.sign_in()]
-    chosen: dict[str, Any] = {
+    selectors: dict[str, dict[str, Any]] = {
         "subject": {"subject": str(ann)},
         "client_id": {"client_id": "web"},
         "session_id": {"session_id": str(login.session_id)},
         "grant_id": {"grant_id": str(uuid7()), "subject": str(ann)},
         "tenant": {"tenant": True},
-    }[selector]
+    }
+    chosen = selectors[selector]
     before = await desk.snapshot()
     response = await desk.call("POST", PATH, json={"selector": chosen, "reason": "what if", "dry_run": True})
     assert response.status_code == 200
@@ -257,7 +259,7 @@ async def test_the_image_in_redis_outlives_what_it_ends(desk: Desk) -> None:
     entries = await _entries(desk, login)
     redis = desk.resources.follower.redis
     keys = [key async for key in redis.scan_iter("*:x:*")]
-    ends = sorted([await redis.execute_command("PEXPIRETIME", key) for key in keys])
+    ends = sorted([await command(redis, "PEXPIRETIME", key) for key in keys])
     assert ends == sorted(entry.until_ms or 0 for entry in entries)
 
 

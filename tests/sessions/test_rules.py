@@ -100,6 +100,8 @@ def test_a_selector_that_is_not_exactly_one_is_refused_by_name(selector: object,
         ({"selector": {"tenant": True}, "reason": ""}, "reason"),
         ({"selector": {"tenant": True}, "reason": "  "}, "reason"),
         ({"selector": {"tenant": True}, "reason": "a\nb"}, "reason"),
+        ({"selector": {"tenant": True}, "reason": "a\u2028b"}, "reason"),
+        ({"selector": {"tenant": True}, "reason": "a\n"}, "reason"),
         ({"selector": {"tenant": True}, "reason": "a" * 501}, "reason"),
         ({"selector": {"tenant": True}, "reason": 1}, "reason"),
         ({"selector": {"tenant": True}, "reason": "x", "dry_run": "true"}, "dry_run"),
@@ -133,15 +135,17 @@ def test_a_policy_is_read_whole() -> None:
     assert parse_policy(GOOD | {"max_sessions_per_user": None}) == Policy(None, "refuse", 900, 3600)
 
 
+WRONG_POLICIES: dict[str, tuple[object, ...]] = {
+    "max_sessions_per_user": (0, -1, 10_001, True, 1.0, "3", []),
+    "on_limit": (None, "", "end_newest", 1, ["refuse"]),
+    "idle_seconds": (None, 59, 0, -5, True, 900.0, "900", 3601, 10**18),
+    "absolute_seconds": (None, 59, 366 * 86_400 + 1, False, "3600"),
+    "extra": (1,),
+}
+
+
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        *(("max_sessions_per_user", value) for value in (0, -1, 10_001, True, 1.0, "3", [])),
-        *(("on_limit", value) for value in (None, "", "end_newest", 1, ["refuse"])),
-        *(("idle_seconds", value) for value in (None, 59, 0, -5, True, 900.0, "900", 3601, 10**18)),
-        *(("absolute_seconds", value) for value in (None, 59, 366 * 86_400 + 1, False, "3600")),
-        ("extra", 1),
-    ],
+    ("name", "value"), [(name, value) for name, values in WRONG_POLICIES.items() for value in values]
 )
 def test_a_policy_with_a_wrong_in_it_names_the_field(name: str, value: object) -> None:
     fault = parse_policy(GOOD | {name: value})

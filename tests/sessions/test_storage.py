@@ -8,6 +8,7 @@ from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql
 
 from identity_core.testing.stores import Postgres
+from sessions.protocol.listing import State
 from sessions.storage import statements, sweep_statements
 from sessions.storage.tables import METADATA
 
@@ -19,7 +20,8 @@ WHERE a.attrelid = $1::text::regclass AND a.attnum > 0 AND NOT a.attisdropped OR
 """
 _INDEXES = """
 SELECT c.relname, i.indisprimary,
-       ARRAY(SELECT pg_get_indexdef(i.indexrelid, k, true) FROM generate_series(1, i.indnkeyatts) k ORDER BY k) AS columns,
+       ARRAY(SELECT pg_get_indexdef(i.indexrelid, k, true)
+             FROM generate_series(1, i.indnkeyatts) k ORDER BY k) AS columns,
        pg_get_expr(i.indpred, i.indrelid) AS condition
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = $1::text::regclass
 """
@@ -101,13 +103,14 @@ async def test_a_statement_can_be_prepared_by_the_services_own_role(postgres: Po
 
 @pytest.mark.parametrize("state", ["live", "all", "ended"])
 async def test_a_page_of_a_persons_sessions_reads_no_others(
-    postgres: Postgres, clean_stores: None, state: statements.State
+    postgres: Postgres, clean_stores: None, state: State
 ) -> None:
     """One person's page among many people's rows is read by the person's index."""
     owner = await asyncpg.connect(postgres.owner_url)
     try:
         await owner.execute(
-            "INSERT INTO sessions.session (tenant, id, user_id, tag, user_epoch, tenant_epoch, auth_time, absolute_end) "
+            "INSERT INTO sessions.session "
+            "(tenant, id, user_id, tag, user_epoch, tenant_epoch, auth_time, absolute_end) "
             "SELECT '00000000-0000-7000-8000-000000000001', gen_random_uuid(), gen_random_uuid(), 1, 0, 0, now(), "
             "now() + interval '1 day' FROM generate_series(1, 5000)"
         )

@@ -84,10 +84,10 @@ async def _create(resource: dict[str, Any], password: str, tenant: str, data: Pa
     from scim.storage.users import create_user
 
     hashed = await _hash(password)
-    async with database_of("scim", data) as (_, pool):
+    async with database_of("scim", data) as (settings, pool):
         tenant_id = await tenant_of(pool, tenant)
         async with transaction(pool) as connection:
-            created = await create_user(connection, tenant_id, resource, hashed)
+            created = await create_user(connection, tenant_id, resource, hashed, tag_key=settings.tag_key)
             if isinstance(created, ScimError):
                 raise refusal(created)
     return created.id
@@ -112,7 +112,7 @@ async def _set_password(username: str, password: str, tenant: str, data: Path) -
             raise CommandFault(
                 ExitCode.NOT_FOUND, f"There is no user {username}", "create one with `gatehouse user create`"
             )
-        act = Act(Caller(tenant_id, tenant, "operator", "operator"), datetime.now(UTC))
+        act = Act(Caller(tenant_id, tenant, "operator", "operator"), datetime.now(UTC), settings.tag_key)
         changed = await UserStore(pool, revoker).change(act, user_id, lambda stored: Draft(stored.resource, hashed))
         if isinstance(changed, ScimError):
             raise refusal(changed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -97,7 +98,14 @@ async def _seed_scim(pool: Pool, plan: Plan, secrets: DevSecrets) -> None:
     finally:
         hasher.close()
     async with transaction(pool) as connection:
-        made = await create_user(connection, DEFAULT_TENANT, demo_user(plan.demo_url), hashed, source_id=source_id)
+        made = await create_user(
+            connection,
+            DEFAULT_TENANT,
+            demo_user(plan.demo_url),
+            hashed,
+            tag_key=base64.b64decode(secrets.tag_key),
+            source_id=source_id,
+        )
     if isinstance(made, ScimError):
         raise CommandFault(ExitCode.UNEXPECTED, f"The demo user was refused ({made.detail})", "please report it")
 

@@ -5,6 +5,7 @@ Revises:
 """
 
 from alembic import op
+
 from gatehouse.sql_script import run_script
 
 revision = "authz_0001"

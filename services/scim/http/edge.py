@@ -25,6 +25,7 @@ class Edge:
     records: Records
     stores: Mapping[str, ResourceStore]
     fingerprint_key: bytes = field(repr=False)
+    tag_key: bytes = field(repr=False)
 
     def base(self, slug: str | None) -> str:
         """The base URL as the request addressed it: of the tenant's own path, or of the credential's."""

@@ -188,7 +188,7 @@ def _fingerprint(edge: Edge, request: Request, body: Body) -> bytes:
 
 
 def _act(edge: Edge, visit: Visit) -> Act:
-    return Act(visit.caller, edge.clock.now(), visit.network)
+    return Act(visit.caller, edge.clock.now(), edge.tag_key, visit.network)
 
 
 def _log_ignored(kind: ResourceType, visit: Visit, names: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from identity_core.audit import AuditRow, write_audit
 from identity_core.db import Connection, Pool, Record, retry_on_stale_plan
 from identity_core.events import write_events
 from identity_core.ids import uuid7
+from identity_core.secrets import pseudonym
 from identity_core.session_store import Revoker
 from identity_core.telemetry import store_span
 from identity_core.usernames import username_key
@@ -134,6 +135,7 @@ async def create_user(
     resource: Mapping[str, Any],
     password_hash: str | None = None,
     *,
+    tag_key: bytes,
     source_id: UUID | None = None,
     now: datetime | None = None,
 ) -> Stored | ScimError:
@@ -147,7 +149,7 @@ async def create_user(
     if intake.write_only:
         return ScimError(400, "give the password's hash, not the password", "invalidValue")
     kept = USER.settle(None, intake.resource, None)
-    act = Act(Caller(tenant, "", "operator", "operator", source_id), now or datetime.now(UTC))
+    act = Act(Caller(tenant, "", "operator", "operator", source_id), now or datetime.now(UTC), tag_key)
     return USER.check(kept, {}) or await _create(connection, act, Draft(kept, password_hash))
 
 
@@ -240,8 +242,8 @@ def _audit(act: Act, action: str, user_id: UUID, names: Sequence[str] = (), *, r
         outcome="success",
         actor_kind=caller.kind,
         actor=caller.name,
+        subject_pseudonym=pseudonym(act.tag_key, caller.tenant, str(user_id)),
         target_kind="user",
-        target=str(user_id),
         client_id=caller.name if caller.kind == "client" else None,
         network=act.network,
         reason=reason,

@@ -5,9 +5,14 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import compile_path
 
-from identity_core.web.problems import MEDIA_TYPE
+from identity_core.web.problems import MEDIA_TYPE, problem
 from sessions.http.documents import Problem
+from sessions.protocol.fields import REASON
 from sessions.protocol.listing import DEFAULT_LIMIT, MAX_LIMIT
 
 _UUID: Final = {"type": "string", "format": "uuid"}
@@ -82,12 +87,22 @@ REVOCATION: Final = _body(
                     _selector(tenant={"const": True}),
                 ]
             },
-            "reason": {"type": "string", "minLength": 1, "maxLength": 500, "description": "One line, not blank."},
+            "reason": {"type": "string", "pattern": f"^{REASON}$", "description": "One line."},
             "dry_run": {"type": "boolean", "default": False},
         },
     }
 )
 POLICY: Final = _body({"$ref": "#/components/schemas/PolicyDocument"})
+
+
+async def method_not_allowed(request: Request, error: Exception) -> Response:
+    """405 with every method of the path in `Allow` (RFC 9110 §15.5.6); the framework names those of one route."""
+    given = (error.headers or {}).get("Allow", "") if isinstance(error, HTTPException) else ""
+    methods = {method for method in given.split(", ") if method}
+    for template, operations in request.app.openapi()["paths"].items():
+        if compile_path(template)[0].match(request.scope["path"]):
+            methods |= {method.upper() for method in operations}
+    return problem(405, headers={"Allow": ", ".join(sorted(methods))})
 
 
 def document_maker(app: FastAPI, server: str) -> Callable[[], dict[str, Any]]:

@@ -96,7 +96,7 @@ def parse_revocation(body: Mapping[str, object]) -> RevocationRequest | Fault:
         return selector
     reason = reason_of(body.get("reason"))
     if reason is None:
-        return Fault("reason", "must be one line of 1 to 500 characters")
+        return Fault("reason", "must be one line of 1 to 500 characters that does not begin with a space")
     dry_run = body.get("dry_run", False)
     if not isinstance(dry_run, bool):
         return Fault("dry_run", "must be true or false")
