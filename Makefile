@@ -11,7 +11,7 @@ unexport VIRTUAL_ENV PYTHONHOME
 
 BIN := .venv/bin
 STAMP := .venv/.stamp
-CODE := $(wildcard services libs migrations tests load)
+CODE := $(wildcard services libs migrations tests load deploy)
 CHECKS := check-ruff check-format check-types check-imports check-lints check-lock check-spec
 
 .DEFAULT_GOAL := help

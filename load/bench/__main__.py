@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -24,7 +25,7 @@ from load.house import DURABLE, HouseFault
 from load.workers import WorkerFault
 
 FAULT, USAGE, INTERRUPTED = 1, 2, 130
-_WIDTH_IN_A_FILE = 160
+_WIDTH_IN_A_FILE = 180
 
 
 def parser() -> argparse.ArgumentParser:
@@ -38,6 +39,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--people", type=int, default=512, help="users in the directory (default 512)")
     made.add_argument("--seed", type=int, default=1, help="of the people and of the rows' order (default 1)")
     made.add_argument("--json", action="store_true", help="print the report instead of the table")
+    made.add_argument("--out", type=Path, default=report.REPORTS, help="folder of the report (default load/reports)")
     made.add_argument(
         "--with-peer", dest="peer", action="store_true", default=True, help="node-oidc-provider beside us"
     )
@@ -122,11 +124,11 @@ def main() -> int:
         return FAULT
     except KeyboardInterrupt:
         return INTERRUPTED
-    path = report.write(document, datetime.now(UTC))
+    path = report.write(document, options.out, datetime.now(UTC))
     if options.json:
         print(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
     else:
-        console.print(f"Report: {path.relative_to(machine.REPOSITORY)}")
+        console.print(f"Report: {path}")
     return 0
 
 

@@ -127,9 +127,9 @@ def _row(entry: Measured, empty: Cost | None) -> dict[str, Any]:
     }
 
 
-def write(report: Mapping[str, Any], now: datetime) -> Path:
-    """Write `load/reports/bench-<date>.json`; answers its path."""
-    REPORTS.mkdir(parents=True, exist_ok=True)
-    path = REPORTS / f"bench-{now:%Y-%m-%d-%H%M%S}.json"
+def write(report: Mapping[str, Any], folder: Path, now: datetime) -> Path:
+    """Write `bench-<date>.json`; answers its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"bench-{now:%Y-%m-%d-%H%M%S}.json"
     path.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
     return path

@@ -40,12 +40,14 @@ async def shared_house(
 ) -> AsyncIterator[Stack]:
     """The house of this kind, started by whom asks first and stopped by whom leaves last."""
     if kind not in _shared:
-        postgres = ask_for_template(template_address).clone(f"{worker}_{kind}")
+        template = ask_for_template(template_address)
+        postgres = template.clone(f"{worker}_{kind}")
         valkey = ValkeyServer.start(aof=True)
         try:
             stack = await Stack.start(folders.mktemp(kind), Stores(postgres, valkey.url), tls=tls, demo=demo)
         except BaseException:
             valkey.stop()
+            template.drop(f"{worker}_{kind}")
             raise
         _shared[kind] = _Shared(stack, valkey)
     shared = _shared[kind]

@@ -124,9 +124,12 @@ def test_the_report_says_what_was_not_measured_what_was_wrong_and_what_was_loose
 def test_the_bench_measures_the_rows_in_process_and_writes_its_report(tmp_path: Path) -> None:
     names = ["session-create", "session-read", "revoke", "totp-verify", "es256-sign", "es256-verify"]
     command = [sys.executable, "-m", "load.bench", "--only", *names, "--seconds", "0.1", "--rounds", "1", "--json"]
+    command += ["--out", str(tmp_path)]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
+    [written] = tmp_path.glob("bench-*.json")
+    assert json.loads(written.read_text()) == report
     assert [row["name"] for row in report["rows"]] == names
     for row in report["rows"]:
         assert row["failed"] is None

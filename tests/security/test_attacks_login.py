@@ -1,4 +1,4 @@
-"""Attacks on the sign-in that find nothing: replayed codes, foreign forms, foreign tenants, borrowed tokens, headers."""
+"""Attacks on the sign-in that find nothing: replayed codes, foreign forms and tenants, borrowed tokens, headers."""
 
 import asyncio
 import base64
@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from identity_core import jose, totp
-from identity_core.contracts.stamps import Binding
+from identity_core.contracts.stamps import Binding, Stamps
 from identity_core.secrets import random_token
 from identity_core.testing.spec import spec
 from tests.authz.login import conftest as rooms
@@ -129,7 +129,7 @@ async def test_an_access_token_is_no_id_token_hint_and_a_hint_of_another_client_
     ring = await house.app.state.resources.keys.ring(house.tenant)
     now = house.clock.now_ms() // 1000
     claims = {"iss": house.issuer, "sub": str(person.id), "aud": client, "iat": now, "exp": now + 60, "jti": "j"}
-    access = claims | {"client_id": client, "scope": "openid", "gh": Binding(0).to_claim()}
+    access = claims | {"client_id": client, "scope": "openid", "gh": Binding(0, Stamps()).to_claim()}
     for typ, content in (("at+jwt", access), ("JWT", claims | {"aud": "another"}), ("logout+jwt", claims)):
         hint = jose.sign(ring.signing["ES256"], content, typ)
         page = await browser.get(house.authorize(client, prompt="none", id_token_hint=hint))
@@ -151,7 +151,7 @@ async def test_a_state_comes_back_as_it_was_and_as_nothing_else(house: House, st
 
 
 @pytest.mark.parametrize(
-    "payload", ["<script>alert(1)</script>", "\"' autofocus onfocus=alert(1) x=\"", "{{ 7 * 7 }}", "javascript:alert(1)"]
+    "payload", ["<script>alert(1)</script>", '"\' autofocus onfocus=alert(1) x="', "{{ 7 * 7 }}", "javascript:alert(1)"]
 )
 async def test_what_is_typed_or_asked_is_text_on_every_page(house: House, payload: str) -> None:
     client, browser = await house.client(), house.browser()

@@ -92,7 +92,8 @@ class Target:
         request = self.http.build_request(endpoint.method, url, headers=headers, content=bad.body)
         answer = await self.http.send(request, auth=auth)
         if endpoint in REPEATED_BY_GET and answer.status_code == 303:
-            answer = await self.http.get(answer.headers["location"], headers=self.headers(endpoint))
+            again = url.join(answer.headers["location"])
+            answer = await self.http.get(again, headers=self.headers(endpoint))
         return answer
 
     async def counts(self) -> dict[str, int]:
