@@ -34,11 +34,13 @@ if TYPE_CHECKING:
     Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
     _Base: TypeAlias = asyncpg.Connection[asyncpg.Record]
+    _BasePool: TypeAlias = asyncpg.Pool[asyncpg.Record]
 else:
     Record = asyncpg.Record
     Pool = asyncpg.Pool
     Connection = asyncpg.Connection
     _Base = asyncpg.Connection
+    _BasePool = asyncpg.Pool
 
 T = TypeVar("T")
 Isolation = Literal["read_committed", "repeatable_read", "serializable"]
@@ -59,14 +61,25 @@ class _BareConnection(_Base):
         return ""
 
 
+class _BoundedPool(_BasePool):
+    """A pool where nobody waits without limit, `pool.fetch` and its kin included: an exhausted pool is a 503."""
+
+    def acquire(self, *, timeout: float | None = ACQUIRE_TIMEOUT_S) -> Any:
+        return super().acquire(timeout=timeout)
+
+
 async def create_pool(url: str, *, size: int = 10, name: str) -> Pool:
     """A pool of at most `size` connections; `name` appears in pg_stat_activity. Raises `StartFault`."""
     try:
-        return await asyncpg.create_pool(
+        return await _BoundedPool(
             _plain(url),
             min_size=1,
             max_size=size,
+            max_queries=50_000,
+            max_inactive_connection_lifetime=300.0,
             connection_class=_BareConnection,
+            record_class=asyncpg.Record,
+            loop=asyncio.get_running_loop(),
             **_options(name, STATEMENT_TIMEOUT_MS),
         )
     except _CONNECT_ERRORS as error:

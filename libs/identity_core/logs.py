@@ -42,7 +42,7 @@ _SECRETS: Final = (
         rf"\1\2{REDACTED}",
     ),
     # The password of a URL.
-    (re.compile(r"(?i)\b([a-z][a-z0-9+.\-]*://[^\s/:@]*):[^\s/@]+@"), rf"\1:{REDACTED}@"),
+    (re.compile(r"(?i)(?<![a-z0-9+.\-])([a-z][a-z0-9+.\-]{0,20}://[^\s/:@]{0,200}):[^\s/@]+@"), rf"\1:{REDACTED}@"),
 )
 
 # What every line may carry; rooms add their own names.

@@ -45,6 +45,7 @@ class Swept:
     idle: int = 0
     purged_sessions: int = 0
     purged_events: int = 0
+    purged_ledger: int = 0
 
 
 class Sweeper:
@@ -91,11 +92,13 @@ class Sweeper:
             walked_revoked, idle = await self._walk()
             sessions = await self._sweeps.purge_sessions(self._retentions[0])
             purged = await self._sweeps.purge_events(self._retentions[1])
-        swept = Swept(expired, revoked + walked_revoked, idle, sessions, purged)
+            ledger = await self._sweeps.purge_ledger()
+        swept = Swept(expired, revoked + walked_revoked, idle, sessions, purged, ledger)
         for reason in ("expired", "revoked", "idle"):
             metrics.SWEPT.labels(reason).inc(getattr(swept, reason))
         metrics.PURGED.labels("session").inc(sessions)
         metrics.PURGED.labels("event").inc(purged)
+        metrics.PURGED.labels("ledger").inc(ledger)
         return swept
 
     async def look_for_writer(self) -> None:

@@ -12,8 +12,9 @@ import pytest_asyncio
 
 from gatehouse.dev.devservers import PostgresServer, ValkeyServer
 from gatehouse.dev.devservers.shared import migrate_new_database
-from identity_core.testing.relying_party import RelyingParty, Tokens, Visitor
+from identity_core.testing.relying_party import RelyingParty, Tokens
 from identity_core.testing.stack import Operator
+from identity_core.testing.visitor import Visitor
 from tests.flows.houses import Person, first_sign_in, new_person, new_visitor
 from tests.flows.stack import Stack, Stores
 

@@ -16,8 +16,9 @@ import pytest_asyncio
 from gatehouse.dev.devservers import ValkeyServer
 from gatehouse.dev.devservers.shared import ask_for_template
 from identity_core.secrets import random_token
-from identity_core.testing.relying_party import Authenticator, RelyingParty, Tokens, Visitor
+from identity_core.testing.relying_party import RelyingParty, Tokens
 from identity_core.testing.stack import Operator
+from identity_core.testing.visitor import Authenticator, Visitor
 from tests.flows.stack import Stack, Stores
 
 _addresses = count(1)

@@ -118,24 +118,13 @@ class Stack:
         await self.ready()
 
     def ensure(self, name: str) -> None:
-        """Start it unless it runs; one that is frozen goes on."""
-        if name in self._running:
-            self.thaw(name)
-        else:
+        """Start it unless it runs."""
+        if name not in self._running:
             self.launch(name)
-
-    def freeze(self, name: str) -> None:
-        """SIGSTOP: it hangs."""
-        os.killpg(self._running[name].pid, signal.SIGSTOP)
-
-    def thaw(self, name: str) -> None:
-        """SIGCONT."""
-        os.killpg(self._running[name].pid, signal.SIGCONT)
 
     def stop(self) -> None:
         """End what runs: SIGTERM to all, then SIGKILL to whom that does not reach."""
         for process in self._running.values():
-            os.killpg(process.pid, signal.SIGCONT)
             process.terminate()
         for process in self._running.values():
             try:

@@ -14,9 +14,10 @@ import pytest
 import pytest_asyncio
 
 from identity_core.secrets import random_token
-from identity_core.testing.relying_party import Page, RelyingParty, Tokens, Visitor
+from identity_core.testing.relying_party import RelyingParty, Tokens
 from identity_core.testing.spec import spec
 from identity_core.testing.stack import SCIM_JSON, USER_SCHEMA, Operator
+from identity_core.testing.visitor import Page, Visitor
 from tests.flows.houses import Person, first_sign_in, new_person, new_visitor
 from tests.flows.race_workers import Call, Reply, all_at_once
 from tests.flows.stack import Stack

@@ -14,9 +14,10 @@ import pytest_asyncio
 
 from gatehouse.dev.devservers import ValkeyServer
 from gatehouse.dev.devservers.shared import ask_for_template
-from identity_core.testing.relying_party import RelyingParty, Visitor
+from identity_core.testing.relying_party import RelyingParty
 from identity_core.testing.spec import spec
 from identity_core.testing.stack import Operator
+from identity_core.testing.visitor import Visitor
 from tests.flows.houses import first_sign_in, new_address, new_person
 from tests.flows.otlp import Collector, collector
 from tests.flows.stack import Stack, Stores

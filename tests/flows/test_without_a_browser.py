@@ -10,9 +10,10 @@ import pytest
 import pytest_asyncio
 from authlib.integrations.base_client import OAuthError
 
-from identity_core.testing.relying_party import RelyingParty, Tokens, Visitor
+from identity_core.testing.relying_party import RelyingParty, Tokens
 from identity_core.testing.spec import spec
 from identity_core.testing.stack import Operator
+from identity_core.testing.visitor import Visitor
 from tests.flows.houses import Person, first_sign_in, new_person, new_visitor, sign_in_again
 from tests.flows.stack import Stack
 from tests.flows.verifying import verified_access_token

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from gatehouse.dev.devservers import PostgresServer
+from identity_core import db
 from identity_core.db import (
     Connection,
     Pool,
@@ -222,3 +223,13 @@ async def test_a_missing_database_and_a_missing_server_are_one_sentence_each(pos
         await create_pool("postgresql://me:hidden@127.0.0.1:1/db", name="test")
     with pytest.raises(StartFault, match="write it as postgresql://"):
         await connect_dedicated("mysql://me@127.0.0.1/db", name="test")
+
+
+async def test_nobody_waits_without_limit_for_a_connection(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(db._BoundedPool.acquire, "__kwdefaults__", {"timeout": 0.05})
+    pool = await create_pool(postgres.owner_url, size=1, name="test-full")
+    async with pool.acquire():
+        with pytest.raises(TimeoutError):
+            await pool.fetchval("SELECT 1")
+    assert await pool.fetchval("SELECT 1") == 1
+    await pool.close()

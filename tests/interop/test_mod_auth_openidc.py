@@ -19,8 +19,9 @@ import pytest
 import pytest_asyncio
 
 from identity_core.secrets import random_token
-from identity_core.testing.relying_party import SCOPE, Page, Visitor
+from identity_core.testing.relying_party import SCOPE
 from identity_core.testing.stack import Operator, Registration
+from identity_core.testing.visitor import Page, Visitor
 from tests.flows.houses import Person, new_person, new_visitor
 from tests.flows.stack import Stack, free_port
 from tests.interop.needs import Apache, Missing, bring_apache
@@ -54,7 +55,6 @@ OIDCScope "{scope}"
 OIDCRemoteUserClaim sub
 OIDCInfoHook id_token userinfo access_token refresh_token
 OIDCCookieSameSite On
-OIDCOAuthRemoteUserClaim sub
 
 <Location "/protected">
     AuthType openid-connect

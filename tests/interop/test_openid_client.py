@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from identity_core.testing.relying_party import SCOPE, Visitor
+from identity_core.testing.relying_party import SCOPE
 from identity_core.testing.stack import Operator, Registration
+from identity_core.testing.visitor import Visitor
 from tests.flows.houses import Person, new_person, new_visitor
 from tests.flows.stack import Stack
 from tests.interop.needs import NODE_PROJECT, Missing, bring_node

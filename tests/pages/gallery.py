@@ -10,8 +10,9 @@ from playwright.async_api import Browser, Page, expect
 
 from gatehouse.dev.devservers import ValkeyServer
 from identity_core.testing.browser import person_at, set_up_authenticator, type_password
-from identity_core.testing.relying_party import RelyingParty, Visitor
+from identity_core.testing.relying_party import RelyingParty
 from identity_core.testing.stack import House, Operator
+from identity_core.testing.visitor import Visitor
 from tests.flows.houses import PASSWORD, new_address
 from tests.flows.stack import Stack
 

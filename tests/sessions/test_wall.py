@@ -35,7 +35,7 @@ EVERYONE_CALLS = {"sessions.revoke_v1", "sessions.adopt_v1", "sessions.live_iden
 CALLS: dict[Service, set[str]] = {
     "authz": EVERYONE_CALLS | {"sessions.open_v1", "sessions.end_v1"},
     "scim": EVERYONE_CALLS | {"authz.set_password_hash_v1"},
-    "sessions": EVERYONE_CALLS | {"sessions.open_v1", "sessions.end_v1"},
+    "sessions": EVERYONE_CALLS | {"sessions.open_v1", "sessions.end_v1", "sessions.purge_ledger_v1"},
 }
 # Own tables that even the owner of the schema does not write freely: history is appended to, the ledger is written
 # by its functions alone.

@@ -27,7 +27,14 @@ from identity_core.redis import command, create_redis
 from identity_core.redis_batch import ScriptCall, batch
 from identity_core.secrets import random_token
 from identity_core.session_store import keys, scripts
-from identity_core.session_store.ledger import Snapshot, adopt_ledger, apply_entries, read_ledger
+from identity_core.session_store.ledger import (
+    Snapshot,
+    adopt_ledger,
+    apply_entries,
+    horizon_of,
+    ledger_pages,
+    read_ledger,
+)
 from identity_core.session_store.salvage import known_to_redis
 
 if TYPE_CHECKING:
@@ -73,8 +80,10 @@ class Follower:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         await self._let_go()
-        await self.redis.aclose()
-        await self._own.aclose()
+        for client in (self.redis, self._own):
+            # A server that is away or frozen does not say goodbye.
+            with contextlib.suppress(RedisError, OSError, TimeoutError):
+                await client.aclose()
 
     def require(self) -> None:
         """Raise LeaseLost unless the last complete check is younger than the lease."""
@@ -186,21 +195,18 @@ class Follower:
         if not await command(self._own, "SET", keys.REPLAY_LOCK, token, "NX", "PX", REPLAY_LOCK_MS):
             return False
         database = await self._connection()
-        snapshot = await read_ledger(database, 0)
+        snapshot = await horizon_of(database)
         if not snapshot.at_home or (mark and not mark.fits(snapshot)):
             known = await known_to_redis(self._own) if mark else "[]"
             await adopt_ledger(database, snapshot.ledger_id, known, raise_tenants=mark is None)
-            snapshot = await read_ledger(database, 0)
-        await self._apply_all(snapshot)
+            snapshot = await horizon_of(database)
+        async for entries in ledger_pages(database):
+            await apply_entries(self._own, self.tag_key, entries)
+            # A long replay must not let a second one begin beside it.
+            await command(self._own, "PEXPIRE", keys.REPLAY_LOCK, REPLAY_LOCK_MS)
         fields = ("node", node, "ledger", snapshot.ledger_id.hex, "xid", snapshot.horizon)
         _, _, info = await batch(self._own, ("HSET", keys.MARK, *fields), ("DEL", keys.REPLAY_LOCK), ("INFO", "server"))
         return _run_id(info) == node
-
-    async def _apply_all(self, snapshot: Snapshot) -> None:
-        """In pages, keeping the lock: a long replay must not let a second one begin beside it."""
-        for start in range(0, len(snapshot.entries), 4096):
-            await apply_entries(self._own, self.tag_key, snapshot.entries[start : start + 4096])
-            await command(self._own, "PEXPIRE", keys.REPLAY_LOCK, REPLAY_LOCK_MS)
 
 
 class _Mark:

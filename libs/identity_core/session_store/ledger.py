@@ -1,7 +1,7 @@
 """The ledger as the data plane sees it: reading its rows from PostgreSQL, writing their image into Redis."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from identity_core.secrets import hash_tag, parse_tag, tag_text
 from identity_core.session_store import keys, scripts
 
 _CHUNK = 256
+_AFTER_ALL = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,17 @@ FROM sessions.ledger_identity_v1 i
 LEFT JOIN sessions.ledger_v1 l ON l.xid >= $1::text::xid8 AND (l.until IS NULL OR l.until > now())
 """
 
+_PAGE = """
+SELECT tenant, kind, key, epoch, (extract(epoch FROM until) * 1000)::bigint AS until_ms
+FROM sessions.ledger_v1
+WHERE (tenant, kind, key) > ($1, $2, $3) AND (until IS NULL OR until > now())
+ORDER BY tenant, kind, key LIMIT $4
+"""
+_PAGE_ROWS = 4096
+_FIRST = (UUID(int=0), "", "")
+
 _ADOPT = "SELECT sessions.adopt_v1($1, $2::jsonb, $3)"
+_ADOPT_PATIENCE_S = 600.0
 
 
 def ledger_key(tag: int, ident: str) -> str:
@@ -71,9 +82,35 @@ async def read_ledger(pool: Pool | Connection, since: int) -> Snapshot:
     return Snapshot(first["id"], first["at_home"], int(first["horizon"]), entries)
 
 
-async def adopt_ledger(pool: Pool | Connection, seen_id: UUID, known: str, *, raise_tenants: bool) -> UUID:
-    """Make this database the ledger's home; `known` is JSON of what Redis knows. Returns the identity in force."""
-    adopted: UUID = await pool.fetchval(_ADOPT, seen_id, known, raise_tenants)
+async def ledger_pages(connection: Connection) -> AsyncIterator[tuple[LedgerEntry, ...]]:
+    """Every row in force, by key, one short statement a page.
+
+    The pages are of different snapshots: take the horizon (`read_ledger`) before the first one, and what changes
+    meanwhile lies at or above it.
+    """
+    after = _FIRST
+    while True:
+        rows = await connection.fetch(_PAGE, *after, _PAGE_ROWS)
+        yield tuple(LedgerEntry(*row.values()) for row in rows)
+        if len(rows) < _PAGE_ROWS:
+            return
+        after = (rows[-1]["tenant"], rows[-1]["kind"], rows[-1]["key"])
+
+
+async def horizon_of(connection: Connection) -> Snapshot:
+    """Identity and horizon alone, without rows."""
+    return await read_ledger(connection, _AFTER_ALL)
+
+
+async def adopt_ledger(connection: Connection, seen_id: UUID, known: str, *, raise_tenants: bool) -> UUID:
+    """Make this database the ledger's home; `known` is JSON of what Redis knows. Returns the identity in force.
+
+    May take minutes in a large database after a restore, while nothing is answered anyway: the usual limit on
+    statements is lifted for it.
+    """
+    async with connection.transaction():
+        await connection.execute("SET LOCAL statement_timeout = 0")
+        adopted: UUID = await connection.fetchval(_ADOPT, seen_id, known, raise_tenants, timeout=_ADOPT_PATIENCE_S)
     return adopted
 
 

@@ -14,7 +14,10 @@ _PAGE = 1000
 
 
 async def known_to_redis(redis: Redis) -> str:
-    """Every epoch and tombstone in Redis as JSON [{tenant, kind, key, epoch}]: walks all keys, so it is rare work."""
+    """Every epoch, tombstone and live session in Redis as JSON [{tenant, kind, key, epoch}]; kind `live` for the last.
+
+    Walks all keys, so it is rare work.
+    """
     known: dict[tuple[str, str, str], int] = {}
     cursor: bytes | int = 0
     while True:
@@ -31,16 +34,22 @@ async def _read_page(redis: Redis, names: list[str]) -> list[tuple[str, str, str
     wanted = [(name, parsed) for name in names if (parsed := _parse(name)) is not None]
     if not wanted:
         return []
-    replies = await batch(
-        redis, *(("HGETALL", name) if kind == "p" else ("GET", name) for name, (_, kind, _) in wanted)
-    )
+    replies = await batch(redis, *(_question(name, kind) for name, (_, kind, _) in wanted))
     rows: list[tuple[str, str, str, int]] = []
     for (_, (tenant, kind, key)), reply in zip(wanted, replies, strict=True):
         if kind == "p":
             rows += _epochs(tenant, reply)
+        elif kind == "live":
+            rows.append((tenant, kind, key, 0))
         elif reply is not None:
             rows.append((tenant, kind, key, int(reply)))
     return rows
+
+
+def _question(name: str, kind: str) -> tuple[str, str]:
+    if kind == "p":
+        return ("HGETALL", name)
+    return ("EXISTS", name) if kind == "live" else ("GET", name)
 
 
 def _epochs(tenant: str, reply: Any) -> list[tuple[str, str, str, int]]:
@@ -50,7 +59,7 @@ def _epochs(tenant: str, reply: Any) -> list[tuple[str, str, str, int]]:
 
 
 def _parse(name: str) -> tuple[str, str, str] | None:
-    """(tenant, kind, key) of an epoch or tombstone; kind `p` for a tenant's hash; None for every other key."""
+    """(tenant, kind, key) of an epoch, tombstone or live session; `p` is a tenant's hash; None for every other key."""
     parts = name.split(":", 3)
     tenant = ids.from_short(parts[0]) if len(parts) >= 3 else None
     if tenant is None:
@@ -60,6 +69,8 @@ def _parse(name: str) -> tuple[str, str, str] | None:
         return str(tenant), "p", ""
     if kind == "e" and len(parts) == 4 and (user := ids.from_short(parts[3])) is not None:
         return str(tenant), "user", str(user)
+    if kind == "s" and len(parts) == 4 and (session := ids.from_short(parts[3])) is not None:
+        return str(tenant), "live", f"{tag}:{session}"
     if kind == "x" and len(parts) == 4 and parts[3][:1] in keys.KINDS and parts[3][1:2] == ":":
         return str(tenant), keys.KINDS[parts[3][:1]], f"{tag}:{parts[3][2:]}"
     return None

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from playwright.async_api import Browser, Page, async_playwright
 
-from identity_core.testing.relying_party import Authenticator
 from identity_core.testing.stack import House
+from identity_core.testing.visitor import Authenticator
 
 VIEWPORT: Final = {"width": 1000, "height": 760}
 _ARGUMENTS: Final = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from identity_core.web.problems import Failure, Render, as_problem
 
 DEFAULT_LIMIT: Final = 1024 * 1024
+READ_TIMEOUT_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,14 @@ async def read_body(request: Request, limit: int) -> bytes | BodyFault:
     chunks: list[bytes] = []
     length = 0
     try:
-        async for chunk in request.stream():
-            length += len(chunk)
-            if length > limit:
-                return _too_large(limit)
-            chunks.append(chunk)
+        async with asyncio.timeout(READ_TIMEOUT_S):
+            async for chunk in request.stream():
+                length += len(chunk)
+                if length > limit:
+                    return _too_large(limit)
+                chunks.append(chunk)
+    except TimeoutError:
+        return BodyFault("disconnected", "the body did not end in time")
     except ClientDisconnect:
         return BodyFault("disconnected", "the connection was closed before the body ended")
     return b"".join(chunks)

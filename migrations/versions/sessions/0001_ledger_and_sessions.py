@@ -194,9 +194,10 @@ BEGIN
     VALUES (p_tenant, p_kind, p_key, p_cause_id, 0, p_reason, p_actor)
     ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
-        SELECT l.epoch INTO STRICT v_epoch FROM sessions.ledger l
+        -- No row: it was past its `until` and purged, so there is nothing left that it could end.
+        SELECT l.epoch INTO v_epoch FROM sessions.ledger l
         WHERE l.tenant = p_tenant AND l.kind = p_kind AND l.key = p_key;
-        RETURN v_epoch;
+        RETURN coalesce(v_epoch, 0);
     END IF;
     INSERT INTO sessions.ledger AS l (tenant, kind, key, epoch, xid, reason, actor, cause_id, at, until)
     VALUES (p_tenant, p_kind, p_key, floor(extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
@@ -272,13 +273,15 @@ END
 $$;
 
 -- Takes this database as the ledger's home after a restore, clone or promotion. `p_known` is what Redis knows:
--- [{tenant, kind, key, epoch}]; higher wins. With p_raise_tenants every tenant signs in again (Redis knew nothing).
--- Every xid is rewritten as of now, since the old ones may lie in this server's future.
+-- [{tenant, kind, key, epoch}]; higher wins; kind `live` is a session that Redis holds: if its row was lost, nobody
+-- could list or end it, so it ends here. With p_raise_tenants every tenant signs in again (Redis knew nothing).
+-- Transaction ids that lie in this server's future are rewritten as of now; the others stay true.
 CREATE FUNCTION sessions.adopt_v1(p_seen_id uuid, p_known jsonb, p_raise_tenants boolean) RETURNS uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     v_id uuid;
     v_cause uuid := gen_random_uuid();
+    v_horizon xid8 := pg_snapshot_xmin(pg_current_snapshot());
 BEGIN
     SELECT i.id INTO STRICT v_id FROM sessions.ledger_identity i FOR UPDATE;
     IF v_id <> p_seen_id THEN
@@ -287,11 +290,17 @@ BEGIN
     INSERT INTO sessions.ledger AS l (tenant, kind, key, epoch, reason, actor, cause_id)
     SELECT k.tenant, k.kind, k.key, k.epoch, 'known to redis', 'system', v_cause
     FROM jsonb_to_recordset(p_known) AS k(tenant uuid, kind text, key text, epoch bigint)
+    WHERE k.kind <> 'live'
     ON CONFLICT (tenant, kind, key) DO UPDATE SET epoch = greatest(l.epoch, excluded.epoch);
-    UPDATE sessions.ledger SET xid = pg_current_xact_id();
-    UPDATE sessions.event SET xid = pg_current_xact_id();
-    UPDATE directory.event SET xid = pg_current_xact_id();
-    UPDATE authz.event SET xid = pg_current_xact_id();
+    PERFORM sessions.revoke_v1(k.tenant, 'system', 'session', k.key, 'its row was lost', v_cause,
+                               now() + interval '400 days')
+    FROM jsonb_to_recordset(p_known) AS k(tenant uuid, kind text, key text)
+    WHERE k.kind = 'live' AND NOT EXISTS (
+        SELECT FROM sessions.session s WHERE s.tenant = k.tenant AND s.id = split_part(k.key, ':', 2)::uuid);
+    UPDATE sessions.ledger SET xid = pg_current_xact_id() WHERE xid >= v_horizon;
+    UPDATE sessions.event SET xid = pg_current_xact_id() WHERE xid >= v_horizon;
+    UPDATE directory.event SET xid = pg_current_xact_id() WHERE xid >= v_horizon;
+    UPDATE authz.event SET xid = pg_current_xact_id() WHERE xid >= v_horizon;
     IF p_raise_tenants THEN
         PERFORM sessions.revoke_v1(t.id, 'system', 'tenant', '', 'ledger restored and redis empty', v_cause)
         FROM authz.tenant t;
@@ -302,6 +311,29 @@ BEGIN
     FROM sessions.live_identity() live
     RETURNING i.id INTO v_id;
     RETURN v_id;
+END
+$$;
+"""
+
+PURGE = """
+-- Removes ledger rows past their `until`, and history older than p_history, at most p_most of each. Rows of users,
+-- clients and tenants have no `until`: they stay.
+CREATE FUNCTION sessions.purge_ledger_v1(p_history interval, p_most integer) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_rows integer;
+    v_history integer;
+BEGIN
+    DELETE FROM sessions.ledger_history h
+    WHERE h.ctid = ANY (ARRAY(SELECT o.ctid FROM sessions.ledger_history o
+                              WHERE o.at < now() - p_history ORDER BY o.at LIMIT p_most));
+    GET DIAGNOSTICS v_history = ROW_COUNT;
+    DELETE FROM sessions.ledger l
+    WHERE l.ctid = ANY (ARRAY(SELECT o.ctid FROM sessions.ledger o
+                              WHERE o.until < now() - interval '1 day' ORDER BY o.until LIMIT p_most
+                              FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS v_rows = ROW_COUNT;
+    RETURN v_rows + v_history;
 END
 $$;
 """
@@ -326,6 +358,7 @@ GRANT EXECUTE ON FUNCTION
     sessions.adopt_v1(uuid, jsonb, boolean),
     sessions.live_identity()
     TO gatehouse_authz, gatehouse_scim, gatehouse_sessions;
+GRANT EXECUTE ON FUNCTION sessions.purge_ledger_v1(interval, integer) TO gatehouse_sessions;
 GRANT EXECUTE ON FUNCTION
     sessions.open_v1(uuid, uuid, uuid, integer, bigint, bigint, text, text, text[], text, text[],
                      timestamptz, timestamptz),
@@ -341,7 +374,7 @@ GRANT SELECT, INSERT ON sessions.audit TO gatehouse_sessions;
 
 def upgrade() -> None:
     """Make the schema, its functions, its published views and their grants."""
-    for part in (TABLES, IDENTITY, FUNCTIONS, VIEWS_AND_GRANTS):
+    for part in (TABLES, IDENTITY, FUNCTIONS, PURGE, VIEWS_AND_GRANTS):
         run_script(part)
 
 

@@ -109,3 +109,5 @@ FROM pg_stat_activity
 WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()
 ORDER BY age(backend_xid) DESC LIMIT 1
 """
+
+PURGE_LEDGER = "SELECT sessions.purge_ledger_v1($1, $2)"

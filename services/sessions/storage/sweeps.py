@@ -15,6 +15,8 @@ from sessions.storage import sweep_statements as sql
 from sessions.storage.unit_of_work import entries_of_sessions, sweeping
 
 _FIRST = UUID(int=0)
+LEDGER_HISTORY = timedelta(days=400)
+"""How long it is remembered which cause ended what: longer than any refresh token may live."""
 
 
 class Due(NamedTuple):
@@ -112,6 +114,12 @@ class Sweeps:
     async def purge_events(self, retention: timedelta) -> int:
         async with sweeping(self._pool) as connection:
             return _affected(await _held(connection).execute(sql.PURGE_EVENTS, retention))
+
+    async def purge_ledger(self) -> int:
+        """Rows past their `until`, and history past its own retention; the owner's function, for the ledger is its."""
+        async with sweeping(self._pool) as connection:
+            removed: int = await _held(connection).fetchval(sql.PURGE_LEDGER, LEDGER_HISTORY, sql.BATCH)
+        return removed
 
     async def oldest_writer(self) -> Writer | None:
         async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:

@@ -248,3 +248,43 @@ def _clone(server: PostgresServer, urls: Postgres) -> Postgres:
         for field in ("owner_url", "authz_url", "scim_url", "sessions_url")
     }
     return replace(urls, **moved)
+
+
+@spec("revocation rule 4")
+async def test_a_session_whose_row_was_lost_in_a_restore_has_ended(
+    private_database: Callable[[], tuple[PostgresServer, Postgres]], valkey: ValkeyServer
+) -> None:
+    server, urls = await asyncio.to_thread(private_database)
+    older = await asyncio.to_thread(_clone, server, urls)  # the backup, from before anybody signed in
+    async with open_rig(urls.authz_url, valkey.url, lease_seconds=LEASE_S) as rig:
+        await rig.wait_fresh()
+        login = await rig.sign_in(uuid4())
+        assert await rig.verdict(login) is None
+    async with open_rig(older.authz_url, valkey.url, lease_seconds=LEASE_S) as rig:
+        await rig.wait_fresh()
+        # Nobody could list it or end it any more.
+        assert await rig.verdict(login) == Dead("session")
+
+
+@pytest.mark.soak
+@spec("revocation rule 4")
+async def test_a_large_ledger_is_adopted_and_replayed_although_no_statement_may_last(
+    private_database: Callable[[], tuple[PostgresServer, Postgres]], valkey: ValkeyServer
+) -> None:
+    _, urls = await asyncio.to_thread(private_database)
+    owner = await asyncpg.connect(urls.owner_url)
+    await owner.execute(
+        "INSERT INTO sessions.ledger (tenant, kind, key, epoch, reason, actor, cause_id, until) "
+        f"SELECT '{TENANT}', 'session', '0000:' || gen_random_uuid(), 1, 'idle', 'system', gen_random_uuid(), "
+        "now() + interval '8 days' FROM generate_series(1, 400000)"
+    )
+    await owner.execute(
+        "INSERT INTO sessions.event (id, xid, tenant, type, aggregate, aggregate_id, payload) "
+        f"SELECT gen_random_uuid(), '900000000', '{TENANT}', 'session.ended.v1', 'session', 'x', '{{}}' "
+        "FROM generate_series(1, 400000)"
+    )
+    await owner.execute("UPDATE sessions.ledger_identity SET system_identifier = 'another'")
+    await owner.close()
+    async with open_rig(urls.authz_url, valkey.url, lease_seconds=LEASE_S) as rig:
+        await rig.wait_fresh(300)
+        assert await command(rig.follower.redis, "DBSIZE") > 400_000

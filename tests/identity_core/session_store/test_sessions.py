@@ -2,7 +2,10 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
+
+import asyncpg
 
 from identity_core.base64url import encode
 from identity_core.contracts.stamps import Binding, Stamps
@@ -13,6 +16,7 @@ from identity_core.session_store import CreateRefused, Dead, NewSession, Standin
 from identity_core.session_store.store import token_key
 from identity_core.testing.sessions import TENANT, Login, Rig
 from identity_core.testing.spec import spec
+from identity_core.testing.stores import Postgres
 
 
 async def test_an_opened_session_is_alive_and_read_back_as_written(rig: Rig) -> None:
@@ -267,3 +271,19 @@ async def test_a_cookie_that_names_no_user_is_judged_by_the_epoch_of_its_session
     assert judge(await rig.store.read(query), binding) is None
     await rig.revoke_user(login.user_id)
     assert judge(await rig.store.read(query), binding) == Dead("user")
+
+
+async def test_a_ledger_row_is_purged_past_its_end_and_the_others_stay(rig: Rig, postgres: Postgres) -> None:
+    owner = await asyncpg.connect(postgres.owner_url)
+    ask = "SELECT sessions.revoke_v1($1, 'test', 'token', $2, 'test', $3, now() + $4)"
+    cause = uuid7()
+    await owner.fetchval(ask, TENANT, "0000:past", cause, timedelta(days=-2))
+    await owner.fetchval(ask, TENANT, "0000:ahead", uuid7(), timedelta(days=2))
+    await rig.revoke_user(uuid4())
+    await owner.execute("UPDATE sessions.ledger_history SET at = now() - interval '500 days' WHERE key = '0000:ahead'")
+    assert await owner.fetchval("SELECT sessions.purge_ledger_v1('400 days', 100)") == 2
+    kept = await owner.fetch("SELECT kind FROM sessions.ledger ORDER BY kind")
+    assert [row["kind"] for row in kept] == ["token", "user"]
+    # A cause that is heard of again after the purge has nothing left to end.
+    assert await owner.fetchval(ask, TENANT, "0000:past", cause, timedelta(days=-2)) == 0
+    await owner.close()
