@@ -61,10 +61,14 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One page and the number of all that match."""
+    """One page and the number of all that match. A page may end before its count: see PAGE_BYTES."""
 
     total: int
     resources: list[Stored]
+
+    def cut(self, page: Page) -> bool:
+        """Whether `page` had room for more of what matches."""
+        return len(self.resources) < min(page.count, self.total - page.start_index + 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from identity_core.web.problems import Failure, Render, as_problem
 
 DEFAULT_LIMIT: Final = 1024 * 1024
 READ_TIMEOUT_S: Final = 30.0
+DRAIN_LIMIT: Final = 4 * 1024 * 1024
+DRAIN_TIMEOUT_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,22 @@ class BodyLimit:
             failure = Failure(400, detail="the Content-Length is not a number", headers=close)
         else:
             failure = Failure(413, detail=_too_large(limit).description, headers=close)
+            await _drain(receive)
         await self._render(scope, failure)(scope, receive, send)
+
+
+async def _drain(receive: Receive) -> None:
+    """Read on for a while and throw it away: a client that is still sending would lose our answer to a reset."""
+    read = 0
+    try:
+        async with asyncio.timeout(DRAIN_TIMEOUT_S):
+            while read < DRAIN_LIMIT:
+                message = await receive()
+                read += len(message.get("body", b""))
+                if message["type"] != "http.request" or not message.get("more_body"):
+                    return
+    except TimeoutError:
+        return
 
 
 class _Counted:

@@ -25,7 +25,7 @@ CREATE TABLE authz.tenant (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 -- The tenant at the root of the issuer.
-INSERT INTO authz.tenant (id, slug, name) VALUES ('00000000-0000-7000-8000-000000000001', 'default', 'Default');
+INSERT INTO authz.tenant (id, slug, name) VALUES ('00000000-0000-7000-8000-000000000001', 'default', 'Gatehouse');
 
 -- `metadata` is RFC 7591 client metadata (without client_id and client_secret).
 CREATE TABLE authz.client (

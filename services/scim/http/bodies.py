@@ -10,6 +10,7 @@ from identity_core.web.bodies import BodyFault, read_body
 from identity_core.web.forms import FormFault, query_without_duplicates
 from scim.protocol.documents import parse_document
 from scim.protocol.errors import ScimError, invalid_syntax, invalid_value
+from scim.protocol.projection import names_fault
 
 LIMIT = 1024 * 1024
 _MEDIA_TYPES = ("application/scim+json", "application/json")
@@ -39,7 +40,9 @@ async def read_document(request: Request) -> Body | ScimError:
 def read_query(request: Request) -> Mapping[str, str] | ScimError:
     """The parameters that have a value; one given twice is refused."""
     query = query_without_duplicates(request.scope)
-    return invalid_value(query.description) if isinstance(query, FormFault) else query
+    if isinstance(query, FormFault):
+        return invalid_value(query.description)
+    return names_fault(query) or query
 
 
 def _is_json(content_type: str) -> bool:

@@ -12,11 +12,10 @@ from scim.http.rendering import message, representation
 from scim.protocol.errors import ScimError, invalid_filter, invalid_value
 from scim.protocol.filters import Lookup, read_filter
 from scim.protocol.paging import Page, list_response, read_page
-from scim.protocol.projection import read_projection
+from scim.protocol.projection import LISTS, names_fault, read_projection
 from scim.resource_types import RESOURCE_TYPES, ResourceType
 
-_LISTS = ("attributes", "excludedAttributes")
-_NAMES = {name.lower(): name for name in ("filter", "startIndex", "count", *_LISTS)}
+_NAMES = {name.lower(): name for name in ("filter", "startIndex", "count", *LISTS)}
 
 
 async def search(edge: Edge, kind: ResourceType, visit: Visit, request: Request) -> Response | ScimError:
@@ -46,11 +45,13 @@ async def _found(
     lookups = _lookups(kinds, query.get("filter"))
     if isinstance(lookups, ScimError):
         return lookups
-    total, resources = 0, list[dict[str, Any]]()
+    total, wanted, resources = 0, page.count, list[dict[str, Any]]()
     for kind, lookup in lookups:
-        here = Page(max(1, page.start_index - total), page.count - len(resources))
+        here = Page(max(1, page.start_index - total), wanted)
         listing = await edge.stores[kind.name].page(visit.caller.tenant, lookup, here)
         total += listing.total
+        # What follows a page that was cut short is for the next request.
+        wanted = 0 if listing.cut(here) else wanted - len(listing.resources)
         projection = read_projection(kind.schema, query)
         resources += (representation(kind, stored, visit.base, projection) for stored in listing.resources)
     return message(200, list_response(total, page.start_index, resources))
@@ -81,10 +82,10 @@ async def _search_request(request: Request) -> Mapping[str, str] | ScimError:
         name = _NAMES.get(given.lower())
         if name is None or value is None:
             continue
-        if name in _LISTS and isinstance(value, list) and all(isinstance(each, str) for each in value):
+        if name in LISTS and isinstance(value, list) and all(isinstance(each, str) for each in value):
             query[name] = ",".join(value)
         elif isinstance(value, str) or (name in ("startIndex", "count") and type(value) is int):
             query[name] = str(value)
         else:
             return invalid_value(f"{name} has not the type it should have")
-    return query
+    return names_fault(query) or query

@@ -42,7 +42,7 @@ async def create(edge: Edge, kind: ResourceType, visit: Visit, request: Request)
     if isinstance(intake, ScimError):
         return intake
     kept = kind.settle(None, intake.resource, None)
-    fault = kind.check(kept, intake.write_only)
+    fault = kind.fault(kept, intake.write_only)
     if fault is not None:
         return fault
     once = None if key is None else Once(key, _fingerprint(edge, request, body))
@@ -85,7 +85,7 @@ async def replace(edge: Edge, kind: ResourceType, visit: Visit, request: Request
     intake = read_resource(kind.schema, body.document)
     if isinstance(intake, ScimError):
         return intake
-    fault = kind.check(intake.resource, intake.write_only)
+    fault = kind.fault(intake.resource, intake.write_only)
     if fault is not None:
         return fault
     hashed = await _hash(edge, intake.write_only)
@@ -109,7 +109,7 @@ async def patch(edge: Edge, kind: ResourceType, visit: Visit, request: Request) 
     if isinstance(plan, ScimError):
         return plan
     # Before it is hashed, and again below, where the user's name is known.
-    fault = kind.check({}, plan.write_only)
+    fault = kind.fault({}, plan.write_only)
     if fault is not None:
         return fault
     hashed = await _hash(edge, plan.write_only)
@@ -152,7 +152,7 @@ def _patched(kind: ResourceType, plan: Plan, stored: Stored, hashed: str | None)
     if isinstance(changed, ScimError):
         return changed
     settled = kind.settle(stored.resource, changed, plan.touched)
-    return kind.check(settled, plan.write_only) or Draft(settled, hashed)
+    return kind.fault(settled, plan.write_only) or Draft(settled, hashed)
 
 
 def _precondition(request: Request, stored: Stored) -> ScimError | None:

@@ -10,6 +10,8 @@ from scim.protocol.errors import ScimError, invalid_value
 LIST_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 DEFAULT_COUNT = 100
 MAX_COUNT = 1000
+PAGE_BYTES = 3 * 1024 * 1024
+"""Of resources in one answer, as they are kept: with id, schemas and meta the answer stays below 4 MiB."""
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 
 

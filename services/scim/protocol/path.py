@@ -1,7 +1,9 @@
 """PATCH paths (RFC 7644 §3.5.2): the grammar is scim2-models', the meaning is looked up in our schemas."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from scim2_models import InvalidPathException, Path
 from scim2_models.path import AttrPath, FilterNode, ValuePath
@@ -10,6 +12,7 @@ from scim.protocol.attributes import Attribute, Extension, ResourceSchema
 from scim.protocol.errors import ScimError, invalid_path
 
 _MAX_CHARS = 1024
+_PLAIN = re.compile(r"[A-Za-z0-9_:.$-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ def parse_path(schema: ResourceSchema, text: str) -> Target | Unknown | ScimErro
     if text.lower() in schema.extensions:
         return Target(schema.extensions[text.lower()], None)
     try:
-        node = Path(text).ast
+        node = _plain_node(text) if _PLAIN.fullmatch(text) else _node(text)
     except InvalidPathException:
         return invalid_path("the path is not well-formed")
     match node:
@@ -58,6 +61,14 @@ def parse_path(schema: ResourceSchema, text: str) -> Target | Unknown | ScimErro
             return _resolve(schema, path, sub, selector)
         case _:
             return invalid_path("the path is not an attribute path")
+
+
+def _node(text: str) -> object:
+    return Path(text).ast
+
+
+# The same names come again and again. Filters hold people's values: those are not kept here.
+_plain_node = lru_cache(maxsize=512)(_node)
 
 
 def _resolve(

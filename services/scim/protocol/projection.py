@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from scim.protocol.attributes import Attribute, ResourceSchema
+from scim.protocol.errors import ScimError, invalid_value
 from scim.protocol.path import Target, parse_path
+
+LISTS = ("attributes", "excludedAttributes")
 
 # By extension URN ("" for the core) and attribute name: the sub-attributes named, or None for the whole.
 _Named = dict[tuple[str, str], set[str] | None]
@@ -53,13 +56,22 @@ class Projection:
 
 
 _ABSENT: set[str] = set()
+_MAX_CHARS = 4096
+
+
+def names_fault(query: Mapping[str, str]) -> ScimError | None:
+    """The refusal of lists of names that are too long to be read."""
+    for name in LISTS:
+        if len(query.get(name, "")) > _MAX_CHARS:
+            return invalid_value(f"{name} has at most {_MAX_CHARS} characters")
+    return None
 
 
 def read_projection(schema: ResourceSchema, query: Mapping[str, str]) -> Projection:
     """From the query parameters; names that no schema has are passed over."""
     if "attributes" not in query and "excludedAttributes" not in query:
         return NOTHING_ASKED
-    lists = [query.get(name) for name in ("attributes", "excludedAttributes")]
+    lists = [query.get(name) for name in LISTS]
     wanted, unwanted = (None if text is None else _read(schema, text.split(",")) for text in lists)
     return Projection(wanted, unwanted)
 
@@ -69,7 +81,7 @@ NOTHING_ASKED = Projection()
 
 def _read(schema: ResourceSchema, names: Iterable[str]) -> _Named:
     named: _Named = {}
-    for name in names:
+    for name in dict.fromkeys(names):
         target = parse_path(schema, name.strip())
         if not isinstance(target, Target) or target.selector is not None:
             continue

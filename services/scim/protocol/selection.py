@@ -35,6 +35,17 @@ def selects(attribute: Attribute, node: FilterNode, entry: Any) -> bool:
             return False
 
 
+def terms_of(node: FilterNode) -> int:
+    """How many comparisons the filter has at most to make of one entry."""
+    match node:
+        case Not(expr=inner):
+            return 1 + terms_of(inner)
+        case LogicalExpr(terms=terms):
+            return sum(map(terms_of, terms))
+        case _:
+            return 1
+
+
 def described(attribute: Attribute, node: FilterNode) -> dict[str, Any] | None:
     """The entry that a filter of nothing but `eq` joined by `and` describes; None for any other filter."""
     match node:

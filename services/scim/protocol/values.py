@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from scim.protocol.attributes import Attribute
 from scim.protocol.errors import Refused, invalid_syntax, invalid_value
+from scim.protocol.limits import bounded
 
 
 class Unset:
@@ -26,7 +27,7 @@ def read_value(attribute: Attribute, value: Any, where: str) -> Any:
         if isinstance(value, list) and len(value) == 1 and attribute.type == "complex":
             value = value[0]
         return read_single(attribute, value, where)
-    entries = value if isinstance(value, list) else [value]
+    entries = bounded(value, where) if isinstance(value, list) else [value]
     read = [entry for one in entries if (entry := read_single(attribute, one, where)) is not UNSET]
     if sum(1 for entry in read if isinstance(entry, dict) and entry.get("primary") is True) > 1:
         raise Refused(invalid_value(f"{where} has more than one primary value"))

@@ -6,6 +6,7 @@ from typing import Any
 
 from scim.protocol.attributes import ResourceSchema
 from scim.protocol.errors import ScimError
+from scim.protocol.limits import too_large
 
 RESOURCE_TYPE_SCHEMA = "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
 
@@ -30,6 +31,10 @@ class ResourceType:
     lookups: Mapping[str, str]
     check: Check
     settle: Settle
+
+    def fault(self, resource: Mapping[str, Any], write_only: Mapping[str, Any]) -> ScimError | None:
+        """Why the resource cannot be kept: too large, or against the type's own rules."""
+        return too_large(resource) or self.check(resource, write_only)
 
     def document(self) -> dict[str, Any]:
         """As `/ResourceTypes` answers it (RFC 7643 §6), without meta."""

@@ -1,5 +1,7 @@
 """The statements, by name. Columns of a user come in the order of `USER_COLUMNS` wherever they are read."""
 
+from scim.protocol.paging import PAGE_BYTES
+
 USER_COLUMNS = (
     "id, resource, email_verified, phone_number_verified, gender, birthdate, website, version, created_at, modified_at"
 )
@@ -8,19 +10,30 @@ GET_USER = f"SELECT {USER_COLUMNS} FROM directory.user_resource WHERE tenant = $
 
 LOCK_USER = f"{GET_USER} FOR UPDATE"
 
-# The page and the number of all in one snapshot; one row with a null id when the page is empty.
+# The page and the number of all in one snapshot; one row with a null id when the page is empty. The page ends before
+# its resources are more than {bytes} together, so that no answer is larger than a client and a process can bear.
 _PAGE = """
 SELECT counted.total, page.*
 FROM (SELECT count(*) AS total FROM directory.user_resource WHERE {condition}) counted
 LEFT JOIN (
-    SELECT {columns} FROM directory.user_resource WHERE {condition} ORDER BY created_at, id OFFSET $2 LIMIT $3
+    SELECT {columns}
+    FROM (
+        SELECT *, sum(octet_length(resource) + octet_length(to_json(concat(gender, birthdate, website))::text))
+            OVER (ORDER BY created_at, id ROWS UNBOUNDED PRECEDING) AS bytes
+        FROM (
+            SELECT {read} FROM directory.user_resource
+            WHERE {condition} ORDER BY created_at, id OFFSET $2 LIMIT $3
+        ) asked
+    ) measured
+    WHERE bytes <= {bytes}
 ) page ON true
 ORDER BY page.created_at, page.id
 """
 
 
 def _page(condition: str) -> str:
-    return _PAGE.format(condition=condition, columns=USER_COLUMNS)
+    read = USER_COLUMNS.replace("resource", "resource::text AS resource")
+    return _PAGE.format(condition=condition, columns=USER_COLUMNS, read=read, bytes=PAGE_BYTES)
 
 
 PAGE_OF_USERS = _page("tenant = $1")

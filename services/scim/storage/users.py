@@ -150,7 +150,7 @@ async def create_user(
         return ScimError(400, "give the password's hash, not the password", "invalidValue")
     kept = USER.settle(None, intake.resource, None)
     act = Act(Caller(tenant, "", "operator", "operator", source_id), now or datetime.now(UTC), tag_key)
-    return USER.check(kept, {}) or await _create(connection, act, Draft(kept, password_hash))
+    return USER.fault(kept, {}) or await _create(connection, act, Draft(kept, password_hash))
 
 
 async def _create(connection: Connection, act: Act, draft: Draft) -> Stored | ScimError:
