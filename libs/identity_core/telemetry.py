@@ -142,6 +142,20 @@ def root_span(name: str, traceparent: str | None = None) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def continued_span(name: str, traceparent: str | None) -> Iterator[None]:
+    """A span of an earlier request's trace, for what a person or an application goes on with in a later one.
+
+    Nothing without a `traceparent`, or where that trace is not sampled. What is written inside carries the trace.
+    """
+    carried = trace.get_current_span(extract(traceparent)).get_span_context()
+    if _current.provider is None or not carried.is_valid or not carried.trace_flags.sampled:
+        yield
+        return
+    with _recorded(name, SpanKind.INTERNAL, None, extract(traceparent)):
+        yield
+
+
 def inject() -> str | None:
     """The current span as a W3C traceparent, or None when nothing is being traced."""
     if not trace.get_current_span().get_span_context().is_valid:

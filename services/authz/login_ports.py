@@ -19,11 +19,15 @@ Place = Literal["login", "totp", "enroll", "consent"]
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
-    """What the server keeps of one sign-in: the request as first judged, how far it has come, and where it is."""
+    """What the server keeps of one sign-in: the request as first judged, how far it has come, and where it is.
+
+    `traceparent` is that of the authorization request: a browser carries none, so the sign-in goes on with this one.
+    """
 
     request: AuthorizationRequest
     progress: Progress
     place: Place
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

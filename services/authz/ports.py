@@ -69,6 +69,7 @@ class CodeRecord:
     amr: tuple[str, ...]
     resource: tuple[str, ...] = ()
     sid: str | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

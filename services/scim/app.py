@@ -5,6 +5,7 @@ import hmac
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from fastapi import FastAPI
 from starlette.applications import Starlette
@@ -22,10 +23,16 @@ from scim.http.bodies import LIMIT
 from scim.http.edge import Edge
 from scim.http.rendering import as_scim_error
 from scim.http.routes import routes
+from scim.periodic import Periodic
+from scim.purger import Purger
 from scim.settings import ScimSettings
 from scim.storage.idempotency import IdempotencyRecords
+from scim.storage.purges import Purges
 from scim.storage.sources import SourceTokens
 from scim.storage.users import UserStore
+
+PURGE_PAUSE_S = 60.0
+NOTE_USES_PAUSE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,11 @@ def create_app(settings: ScimSettings, *, clock: Clock | None = None) -> FastAPI
             stack.callback(tracing.shutdown)
             resources = await _open(settings, clock, stack)
             app.state.resources = resources
-            app.state.edge = _edge(settings, clock, resources)
+            sources = SourceTokens(resources.pool)
+            app.state.edge = _edge(settings, clock, resources, sources)
+            for chore in _chores(settings, resources.pool, sources):
+                stack.push_async_callback(chore.stop)
+                await chore.start()
             yield
 
     app = FastAPI(
@@ -92,12 +103,20 @@ async def _open(settings: ScimSettings, clock: Clock, stack: AsyncExitStack) -> 
     return Resources(pool, follower, sessions, hasher)
 
 
-def _edge(settings: ScimSettings, clock: Clock, resources: Resources) -> Edge:
+def _chores(settings: ScimSettings, pool: Pool, sources: SourceTokens) -> tuple[Periodic, ...]:
+    purger = Purger(Purges(pool), event_retention=timedelta(seconds=settings.event_retention_seconds))
+    return (
+        Periodic("purge", purger.run_once, pause=PURGE_PAUSE_S),
+        Periodic("note token uses", sources.note_uses, pause=NOTE_USES_PAUSE_S),
+    )
+
+
+def _edge(settings: ScimSettings, clock: Clock, resources: Resources, sources: SourceTokens) -> Edge:
     pool, follower = resources.pool, resources.follower
     return Edge(
         root=settings.root,
         clock=clock,
-        sources=SourceTokens(pool),
+        sources=sources,
         bearer=BearerVerifier(pool, resources.sessions, settings.issuer, settings.scim_base_url),
         limiter=RateLimiter(follower, offset_ms=clock.offset_ms),
         hasher=resources.hasher,

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from identity_core.settings import ServiceSettings, integer, setting
+from identity_core.settings import ServiceSettings, integer, seconds, setting
 
 PATH = "/scim/v2"
+_DAY = 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,12 @@ class ScimSettings(ServiceSettings):
         integer(0, 10_000),
         default=64,
         doc="Password hashings that may wait, per process; beyond it the answer is 503 with Retry-After.",
+    )
+    event_retention_seconds: float = setting(
+        "GATEHOUSE_SCIM_EVENT_RETENTION_SECONDS",
+        seconds(_DAY, 3660 * _DAY),
+        default=30 * _DAY,
+        doc="How long an event of the directory is kept; a consumer that stands still for longer misses some.",
     )
 
     @property

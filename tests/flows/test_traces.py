@@ -80,6 +80,30 @@ async def test_a_sign_in_that_carries_a_trace_is_one_trace_from_authorize_to_use
     assert {"login", "totp.enroll"} <= {row["action"] for row in audited}
 
 
+async def test_a_browser_that_carries_no_trace_is_still_one_trace_from_the_first_redirect_to_the_tokens(
+    traced: Traced,
+) -> None:
+    house, trace = traced.stack.house, Trace()
+    async with AsyncExitStack() as exits:
+        operator = await exits.enter_async_context(Operator(house))
+        application = await exits.enter_async_context(
+            RelyingParty(house, authorize_extra={"traceparent": trace.headers["traceparent"]})
+        )
+        visitor = await exits.enter_async_context(Visitor(house, address=new_address()))
+        person = await new_person(operator)
+        await first_sign_in(visitor, application, person)
+    await traced.spans.wait_for(
+        trace.id,
+        ("authz", "sign-in /authorize"),
+        ("authz", "sign-in /login"),
+        ("authz", "sign-in /enroll/totp"),
+        ("authz", "issue tokens"),
+        ("authz", "postgres.open_grant"),
+    )
+    audited = await rows_of(traced.stack, "SELECT action FROM authz.audit WHERE trace_id = $1", trace.id)
+    assert {"login", "totp.enroll"} <= {row["action"] for row in audited}
+
+
 @spec("revocation rule 11")
 async def test_the_event_of_a_sessions_end_carries_the_trace_of_whoever_ended_it(traced: Traced) -> None:
     trace = Trace()

@@ -131,7 +131,10 @@ async def test_each_operation_sends_as_many_statements_as_it_says(
     draft = Draft({"userName": "ada", "active": True})
 
     with statements_sent(sent, 1):
-        assert await SourceTokens(pool).caller_of(directory.token) == caller
+        assert await (tokens := SourceTokens(pool)).caller_of(directory.token) == caller
+    for noted in (1, 0):
+        with statements_sent(sent, noted):
+            await tokens.note_uses()
     with statements_sent(sent, 0):
         assert await SourceTokens(pool).caller_of("gm_nonsense") is None
     with statements_sent(sent, 3):

@@ -72,7 +72,10 @@ class RelyingParty:
     async def begin(self, request: Request) -> Response:
         """Send the browser to the provider; state, nonce and PKCE verifier go into the browser's own session."""
         await self._metadata()
-        redirect = await self._client.authorize_redirect(request, f"{self._settings.base_url}/callback")
+        # The provider goes on with this trace: a browser that is redirected brings no header of ours.
+        traceparent = telemetry.inject()
+        extra = {"traceparent": traceparent} if traceparent else {}
+        redirect = await self._client.authorize_redirect(request, f"{self._settings.base_url}/callback", **extra)
         return cast(Response, redirect)
 
     async def finish(self, request: Request) -> Visit:

@@ -96,8 +96,10 @@ class RelyingParty:
         *,
         scope: str = SCOPE,
         headers: Mapping[str, str] | None = None,
+        authorize_extra: Mapping[str, str] | None = None,
     ) -> None:
         self.registration = client or house.web
+        self._extra = dict(authorize_extra or {})
         self._client = _Client(house, self.registration, scope, headers or {})
 
     async def __aenter__(self) -> Self:
@@ -114,7 +116,9 @@ class RelyingParty:
         """The address to send the browser to, with fresh state, nonce and PKCE verifier."""
         endpoint = (await self.metadata())["authorization_endpoint"]
         verifier, nonce = random_token(384), random_token()
-        url, state = self._client.create_authorization_url(endpoint, code_verifier=verifier, nonce=nonce, **parameters)
+        url, state = self._client.create_authorization_url(
+            endpoint, code_verifier=verifier, nonce=nonce, **self._extra, **parameters
+        )
         return Attempt(url, state, nonce, verifier)
 
     async def finish(self, attempt: Attempt, callback: str) -> Tokens:

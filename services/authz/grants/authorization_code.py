@@ -105,6 +105,7 @@ def _allow(
         order=order,
         new_grant=NewGrant(evidence, scopes, family if refreshes else None),
         refresh=RefreshOf(fresh.id, fresh.key_id, binding.tag, 0, fresh.salt) if refreshes else None,
+        traceparent=record.traceparent,
     )
 
 

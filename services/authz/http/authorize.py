@@ -53,6 +53,8 @@ async def authorize(request: Request) -> Response:
     given = _given(request)
     if given is None:
         return malformed_page(visit)
+    # An extension of ours, ignored elsewhere: a browser that is redirected cannot send the header.
+    visit.continue_trace(given.params.get("traceparent"))
     client = await visit.resources.clients.get(visit.tenant.id, given.params.get("client_id", ""))
     if client is None:
         return _refused_page(visit, "The application that sent you is not known here.", "invalid_client")

@@ -7,6 +7,7 @@ busy, 429 with Retry-After where too much was tried; never a stack, a store's na
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import ExitStack
 from functools import wraps
 from typing import Final
 
@@ -140,7 +141,8 @@ def with_pages_for_faults(handler: Handler) -> Handler:
     @wraps(handler)
     async def guarded(request: Request) -> Response:
         try:
-            return await handler(request)
+            with ExitStack() as request.state.rest:
+                return await handler(request)
         except Overloaded as busy:
             fault = Unavailable(busy.retry_after_s, "password hashing at its limit")
         except SealError:

@@ -35,6 +35,7 @@ async def shown(visit: Visit, place: Place) -> Live | Response:
     live = await visit.login.interactions.read(visit.tenant.id, query.get("interaction", ""), browser)
     if live is None:
         return expired_page(visit)
+    visit.continue_trace(live.interaction.traceparent)
     return live if live.interaction.place == place else visit.see_other(page_address(visit, live))
 
 
@@ -60,6 +61,7 @@ async def submitted(request: Request, place: Place) -> Submission | Response:
         return expired_page(visit)
     if isinstance(taken, Stale):
         return stale_page(visit, page_address(visit, taken.live))
+    visit.continue_trace(taken.interaction.traceparent)
     if taken.interaction.place != place:
         return stale_page(visit, page_address(visit, taken))
     journey = await journey_of(visit, taken)

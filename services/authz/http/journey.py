@@ -30,6 +30,7 @@ from authz.protocol.scope import OFFLINE_ACCESS, allowed_scopes
 from identity_core.contracts.stamps import Binding, Stamps
 from identity_core.ratelimit import Limited
 from identity_core.secrets import derive_sid
+from identity_core.telemetry import inject
 
 PATHS: Final[Mapping[Place, str]] = {
     "login": "/login",
@@ -193,7 +194,8 @@ async def _ask_factor(journey: Journey, progress: Progress, *, enroll: bool) -> 
 async def _go_to(journey: Journey, progress: Progress, place: Place) -> Response:
     """Write where the interaction is, beginning it if need be, and send the browser there. One or two round trips."""
     visit, live = journey.visit, journey.live
-    there = Interaction(journey.request, progress, place)
+    traceparent = inject() if live is None else live.interaction.traceparent
+    there = Interaction(journey.request, progress, place, traceparent)
     interactions = visit.login.interactions
     if live is None:
         limited = await visit.resources.limiter.take(visit.tenant.id, *interaction_limits(visit.address))
@@ -239,6 +241,7 @@ def _code_record(journey: Journey, session: OpenCookie) -> CodeRecord:
         amr=session.facts.amr,
         resource=asked.resource,
         sid=sid,
+        traceparent=inject(),
     )
 
 

@@ -19,12 +19,13 @@ from authz.observe import observe_refusal, observe_tokens
 from authz.ports import KeyRing, Tenant
 from authz.protocol.audience import OwnApis
 from authz.protocol.client_metadata import Client
-from authz.protocol.decision import Decision, EndGrant, Refuse
+from authz.protocol.decision import Allow, Decision, EndGrant, Refuse
 from authz.protocol.errors import OAuthError, invalid_client, invalid_grant
 from authz.protocol.scope import scope_text
 from authz.resources import Resources, resources_of, tenant_of
 from authz.standing import Issued, Press, accept, issue
 from identity_core.session_store import Dead
+from identity_core.telemetry import continued_span
 from identity_core.web.forms import Form
 
 
@@ -69,6 +70,11 @@ async def conclude(resources: Resources, tenant: Tenant, ring: KeyRing, decision
         if decision.ends is not None:
             await end_grant(resources, decision.ends)
         return decision.error
+    with continued_span("issue tokens", decision.traceparent):
+        return await _allow(resources, tenant, ring, decision)
+
+
+async def _allow(resources: Resources, tenant: Tenant, ring: KeyRing, decision: Allow) -> Issued | OAuthError:
     standing = await accept(resources.store, decision.evidence)
     if isinstance(standing, Dead):
         # A client for itself: its secret was good a moment ago and is not any more.

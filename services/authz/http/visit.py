@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from authz.resources import Resources, resources_of, tenant_of
 from identity_core import secrets
 from identity_core.audit import AuditRow
 from identity_core.secrets import SessionCookie
+from identity_core.telemetry import continued_span
 
 _BROWSER_SECRET_CHARS = 22
 
@@ -37,6 +39,12 @@ class Visit:
         resources = resources_of(request)
         https = resources.settings.issuer.startswith("https://")
         return cls(request, resources, login_of(request), tenant_of(request), https)
+
+    def continue_trace(self, traceparent: str | None) -> None:
+        """Let the rest of this request belong to the sign-in's trace, until its handler ends."""
+        rest: ExitStack | None = getattr(self.request.state, "rest", None)
+        if rest is not None:
+            rest.enter_context(continued_span(f"sign-in {self.request.url.path}", traceparent))
 
     def path(self, path: str) -> str:
         """A path of ours below the tenant's prefix."""

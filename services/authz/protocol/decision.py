@@ -90,12 +90,16 @@ class EndGrant:
 
 @dataclass(frozen=True, slots=True)
 class Allow:
-    """Issue `order` to `evidence`, if that stands; record `new_grant` first; hand out `refresh`."""
+    """Issue `order` to `evidence`, if that stands; record `new_grant` first; hand out `refresh`.
+
+    `traceparent` is the trace of the sign-in that an authorization code goes on with.
+    """
 
     evidence: Evidence
     order: Order
     new_grant: NewGrant | None = None
     refresh: RefreshOf | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,7 @@ def _encode(record: CodeRecord) -> bytes:
             "am": record.amr,
             "re": record.resource,
             "si": record.sid,
+            "tp": record.traceparent,
         }
     )
 
@@ -111,4 +112,5 @@ def _decode(tenant: UUID, raw: bytes) -> CodeRecord:
         amr=tuple(fields["am"]),
         resource=tuple(fields["re"]),
         sid=fields["si"],
+        traceparent=fields.get("tp"),
     )

@@ -36,7 +36,7 @@ async def claim(connection: Connection, caller: Caller, once: Once) -> Answer | 
 
     The second reads after the lock is held, so it sees what the former holder committed.
     """
-    if not await connection.fetchval(statements.TRY_KEY_LOCK, _lock_number(caller, once.key)):
+    if not await connection.fetchval(statements.TRY_LOCK, _lock_number(caller, once.key)):
         return in_progress()
     return await _recall(connection, caller, once)
 

@@ -17,6 +17,7 @@ class SourceTokens:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._used: set[bytes] = set()
 
     async def caller_of(self, token: str) -> Caller | None:
         """The source behind `token`; None when it is unknown, expired, or its source or tenant is not active.
@@ -32,10 +33,24 @@ class SourceTokens:
                 row = await connection.fetchrow(statements.CALLER_OF_TOKEN, digest)
             if row is None:
                 return None
+            if row["use_is_news"]:
+                self._used.add(digest)
             return Caller(row["tenant"], row["slug"], "source", str(row["id"]), row["id"])
 
         with store_span("postgres.caller_of_token"):
             return await retry_on_stale_plan(work)
+
+    async def note_uses(self) -> None:
+        """Set `last_used_at` of the tokens used since the last call, of each at most once a minute.
+
+        One statement, none when there is nothing to note. It is no part of any request: what a fault loses, the next
+        use of the token brings back.
+        """
+        used, self._used = self._used, set()
+        if used:
+            with store_span("postgres.note_token_uses"):
+                async with reading(self._pool) as connection:
+                    await connection.execute(statements.NOTE_TOKEN_USES, list(used))
 
 
 async def create_source(

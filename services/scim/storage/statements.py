@@ -69,11 +69,22 @@ REVOKE_USER = "SELECT sessions.revoke_v1($1, $2, 'user', $3, $4, $5)"
 USER_EPOCH = "SELECT epoch FROM sessions.ledger_v1 WHERE tenant = $1 AND kind = 'user' AND key = $2"
 
 CALLER_OF_TOKEN = """
-SELECT s.tenant, s.id, t.slug
+SELECT s.tenant, s.id, t.slug,
+       k.last_used_at IS NULL OR k.last_used_at < now() - interval '1 minute' AS use_is_news
 FROM directory.source_token k
 JOIN directory.source s ON s.tenant = k.tenant AND s.id = k.source_id
 JOIN authz.tenant_v1 t ON t.id = s.tenant
 WHERE k.token_hash = $1 AND s.active AND t.active AND (k.expires_at IS NULL OR k.expires_at > now())
+"""
+
+# In one order, and past rows that others hold: two processes note the same tokens without waiting for each other.
+NOTE_TOKEN_USES = """
+WITH used AS MATERIALIZED (
+    SELECT token_hash FROM directory.source_token
+    WHERE token_hash = ANY($1::bytea[]) AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
+    ORDER BY token_hash FOR UPDATE SKIP LOCKED
+)
+UPDATE directory.source_token k SET last_used_at = now() FROM used WHERE k.token_hash = used.token_hash
 """
 
 INSERT_SOURCE = "INSERT INTO directory.source (tenant, id, name) VALUES ($1, $2, $3)"
@@ -82,7 +93,7 @@ INSERT_SOURCE_TOKEN = """
 INSERT INTO directory.source_token (token_hash, tenant, source_id, id, expires_at) VALUES ($1, $2, $3, $4, $5)
 """
 
-TRY_KEY_LOCK = "SELECT pg_try_advisory_xact_lock($1)"
+TRY_LOCK = "SELECT pg_try_advisory_xact_lock($1)"
 
 RECALL = """
 SELECT fingerprint, status, headers, body FROM directory.idempotency
@@ -96,4 +107,24 @@ VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, now() + make_interval(hours => $8))
 ON CONFLICT (tenant, source, key) DO UPDATE
 SET fingerprint = excluded.fingerprint, status = excluded.status, headers = excluded.headers, body = excluded.body,
     created_at = now(), expires_at = excluded.expires_at
+"""
+
+PURGE_IDEMPOTENCY = """
+WITH old AS MATERIALIZED (
+    SELECT tenant, source, key FROM directory.idempotency WHERE expires_at <= now()
+    ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED
+)
+DELETE FROM directory.idempotency i USING old WHERE (i.tenant, i.source, i.key) = (old.tenant, old.source, old.key)
+"""
+
+# Event ids are UUIDv7: the first of the moment bounds the range that has to be read.
+PURGE_EVENTS = """
+WITH old AS MATERIALIZED (
+    SELECT id FROM directory.event
+    WHERE id < (lpad(to_hex((extract(epoch FROM now() - $2::interval) * 1000)::bigint), 12, '0')
+                || '00000000000000000000')::uuid
+      AND at < now() - $2::interval
+    ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+)
+DELETE FROM directory.event e USING old WHERE e.id = old.id
 """

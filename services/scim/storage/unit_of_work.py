@@ -40,6 +40,6 @@ async def unit_of_work(pool: Pool, revoker: Revoker) -> AsyncIterator[UnitOfWork
 
 @asynccontextmanager
 async def reading(pool: Pool) -> AsyncIterator[Connection]:
-    """A connection for one statement that reads."""
+    """A connection for one statement, which is a transaction of its own."""
     async with pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
         yield connection
