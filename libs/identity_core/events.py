@@ -6,7 +6,6 @@ event id and works in order per aggregate (event ids are UUIDv7, made while the 
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +19,7 @@ import structlog
 from identity_core.db import Connection, Pool, transaction
 from identity_core.ids import uuid7
 from identity_core.logs import allow_fields
+from identity_core.tasks import end_task
 from identity_core.telemetry import inject, root_span
 
 log = structlog.get_logger("identity_core.events")
@@ -111,10 +111,7 @@ class Consumer:
 
     async def stop(self) -> None:
         """End polling; a batch under way is rolled back or finished, never half done."""
-        if self._task:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end_task(self._task)
 
     async def run_once(self) -> int:
         """One batch; the number of events handled. Four statements, and what the handler does."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 
 from fastapi import FastAPI
 from starlette.applications import Starlette
@@ -15,6 +16,7 @@ from authz.http.routes_token import token_routes, well_known_routes
 from authz.http.tenancy import for_every_tenant
 from authz.login_ports import LoginResources
 from authz.pages.render import PageSet
+from authz.purger import Purger
 from authz.resources import Resources
 from authz.settings import AuthzSettings
 from authz.storage.clients import ClientStore
@@ -24,6 +26,7 @@ from authz.storage.credentials import CredentialStore
 from authz.storage.interactions import InteractionStore
 from authz.storage.keys import KeyStore
 from authz.storage.logins import LoginStore
+from authz.storage.purging import Purges
 from authz.storage.subjects import forget
 from authz.storage.tenants import DEFAULT_ID, TenantStore
 from authz.storage.unit_of_work import TokenUnit
@@ -51,6 +54,9 @@ def create_app(settings: AuthzSettings, *, clock: Clock | None = None) -> FastAP
             stack.callback(tracing.shutdown)
             app.state.resources = await _open(settings, time, tracing, stack)
             app.state.login = _login(app.state.resources)
+            purger = purger_of(app.state.resources)
+            stack.push_async_callback(purger.stop)
+            await purger.start()
             yield
 
     app = FastAPI(
@@ -82,6 +88,18 @@ def management_app_for(app: FastAPI) -> Starlette:
         await app.state.resources.keys.ring(DEFAULT_ID)
 
     return management_app({"postgres": postgres, "ledger": ledger, "keys": keys})
+
+
+def purger_of(resources: Resources) -> Purger:
+    """The purger over `resources`, not started."""
+    settings = resources.settings
+    purges = Purges(
+        resources.pool,
+        grant_life=timedelta(seconds=settings.refresh_absolute_seconds),
+        grant_margin=timedelta(seconds=settings.grant_retention_seconds),
+        event_age=timedelta(seconds=settings.event_retention_seconds),
+    )
+    return Purger(purges, pause_s=settings.purge_seconds)
 
 
 async def _open(settings: AuthzSettings, clock: Clock, tracing: Telemetry, stack: AsyncExitStack) -> Resources:

@@ -16,6 +16,9 @@ from identity_core.secrets import SessionCookie
 
 Place = Literal["login", "totp", "enroll", "consent"]
 
+Verdict = Literal["right", "wrong", "ended"]
+"""What a code came to. `ended`: the evidence behind it was revoked, or its person is active no more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
@@ -106,14 +109,14 @@ class Credentials(Protocol):
         """The confirmed credential."""
         ...
 
-    async def accept_step(self, tenant: UUID, user_id: UUID, credential: UUID, step: int) -> bool:
-        """Whether `step` is later than the last one accepted; if so it is the last one now (RFC 6238 §5.2)."""
+    async def accept_step(self, tenant: UUID, evidence: Evidence, credential: UUID, step: int) -> Verdict:
+        """Right if `step` is later than the last one accepted; it is the last one then (RFC 6238 §5.2)."""
         ...
 
     async def confirm_totp(
-        self, tenant: UUID, user_id: UUID, credential: UUID, sealed: bytes, step: int, audit: AuditRow
-    ) -> bool:
-        """Keep a credential whose first code was right, with that code's step; False when there is one already."""
+        self, tenant: UUID, evidence: Evidence, credential: UUID, sealed: bytes, step: int, audit: AuditRow
+    ) -> Verdict:
+        """Keep a credential whose first code was right, with that code's step; wrong when there is one already."""
         ...
 
 

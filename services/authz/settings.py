@@ -86,6 +86,25 @@ class AuthzSettings(ServiceSettings):
         doc="How long a person may take from the authorization request to its answer.",
     )
 
+    purge_seconds: float = setting(
+        "GATEHOUSE_AUTHZ_PURGE_SECONDS",
+        seconds(1, 3600),
+        default=60.0,
+        doc="The pause between two runs of the purger.",
+    )
+    grant_retention_seconds: float = setting(
+        "GATEHOUSE_AUTHZ_GRANT_RETENTION_SECONDS",
+        seconds(3600, 3660 * _DAY),
+        default=_DAY,
+        doc="How long a grant and its refresh family are kept after the end of their time.",
+    )
+    event_retention_seconds: float = setting(
+        "GATEHOUSE_AUTHZ_EVENT_RETENTION_SECONDS",
+        seconds(_DAY, 3660 * _DAY),
+        default=30 * _DAY,
+        doc="How long an event is kept; a consumer that stands still for longer misses some.",
+    )
+
     def check(self) -> Iterator[str]:
         """Rules between fields, and the form of the sealing keys."""
         yield from super().check()

@@ -8,7 +8,6 @@ One process at a time, in short transactions; every end writes exactly one event
 """
 
 import asyncio
-import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import structlog
 from identity_core.clock import Clock
 from identity_core.faults import LeaseLost
 from identity_core.session_store import Revoker
+from identity_core.tasks import end_task
 from identity_core.telemetry import root_span
 from identity_core.web.unavailable import as_unavailable
 from sessions import metrics
@@ -79,10 +79,7 @@ class Sweeper:
     async def stop(self) -> None:
         """End sweeping; a batch under way is rolled back or committed, never half done."""
         self._stopping = True
-        if self._task:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end_task(self._task)
 
     async def run_once(self) -> Swept:
         """One run over everything that is due. Raises Busy while another process sweeps, and store faults."""

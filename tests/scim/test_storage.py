@@ -131,7 +131,8 @@ async def test_each_operation_sends_as_many_statements_as_it_says(
     draft = Draft({"userName": "ada", "active": True})
 
     with statements_sent(sent, 1):
-        assert await (tokens := SourceTokens(pool)).caller_of(directory.token) == caller
+        tokens = SourceTokens(pool)
+        assert await tokens.caller_of(directory.token) == caller
     for noted in (1, 0):
         with statements_sent(sent, noted):
             await tokens.note_uses()

@@ -36,6 +36,7 @@ from identity_core.session_store.ledger import (
     read_ledger,
 )
 from identity_core.session_store.salvage import known_to_redis
+from identity_core.tasks import end_task
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -75,10 +76,7 @@ class Follower:
 
     async def stop(self) -> None:
         """End the check and close both clients."""
-        if self._task:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end_task(self._task)
         await self._let_go()
         for client in (self.redis, self._own):
             # A server that is away or frozen does not say goodbye.

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from authz.login_ports import Credentials
+from authz.interaction import Evidence
+from authz.login_ports import Credentials, Verdict
 from identity_core import totp
 from identity_core.audit import AuditRow
 from identity_core.ids import uuid7
@@ -39,29 +40,33 @@ async def confirm_enrollment(
     credentials: Credentials,
     sealer: Sealer,
     tenant: UUID,
-    user_id: UUID,
+    evidence: Evidence,
     enrollment: Enrollment,
     code: str,
     now_s: float,
     audit: AuditRow,
-) -> bool:
-    """Keep the credential if the code is right; its step counts as used. At most one transaction. Raises SealError."""
-    secret = secret_of(sealer, tenant, user_id, enrollment)
+) -> Verdict:
+    """Keep the credential if the code is right and the evidence before it still stands; its step counts as used.
+
+    At most one transaction. Raises SealError.
+    """
+    secret = secret_of(sealer, tenant, evidence.user_id, enrollment)
     step = totp.matching_step(secret, code, now_s, WINDOW)
     if step is None:
-        return False
-    return await credentials.confirm_totp(tenant, user_id, enrollment.id, enrollment.sealed, step, audit)
+        return "wrong"
+    return await credentials.confirm_totp(tenant, evidence, enrollment.id, enrollment.sealed, step, audit)
 
 
 async def check_code(
-    credentials: Credentials, sealer: Sealer, tenant: UUID, user_id: UUID, code: str, now_s: float
-) -> bool:
+    credentials: Credentials, sealer: Sealer, tenant: UUID, evidence: Evidence, code: str, now_s: float
+) -> Verdict:
     """Whether this is the code of a step not accepted before. Two statements, or one. Raises SealError."""
-    row = await credentials.totp_row(tenant, user_id)
+    row = await credentials.totp_row(tenant, evidence.user_id)
     if row is None:
-        return False
-    step = totp.matching_step(sealer.unseal(row.sealed, _place(tenant, user_id, row.id)), code, now_s, WINDOW)
-    return step is not None and await credentials.accept_step(tenant, user_id, row.id, step)
+        return "wrong"
+    secret = sealer.unseal(row.sealed, _place(tenant, evidence.user_id, row.id))
+    step = totp.matching_step(secret, code, now_s, WINDOW)
+    return "wrong" if step is None else await credentials.accept_step(tenant, evidence, row.id, step)
 
 
 def _place(tenant: UUID, user_id: UUID, credential: UUID) -> bytes:

@@ -19,6 +19,7 @@ from authz.http.error_page import BACK_TO_APPLICATION, error_page, malformed_pag
 from authz.http.journey import AUTHORIZE, Journey, proceed, to_client
 from authz.http.visit import Visit
 from authz.interaction import NOTHING
+from authz.protocol.audience import OwnApis
 from authz.protocol.authorization_request import (
     AnswerAddress,
     AuthorizationRequest,
@@ -58,7 +59,7 @@ async def authorize(request: Request) -> Response:
     client = await visit.resources.clients.get(visit.tenant.id, given.params.get("client_id", ""))
     if client is None:
         return _refused_page(visit, "The application that sent you is not known here.", "invalid_client")
-    address = parse_answer_address(given.params, client.redirect_uris)
+    address = parse_answer_address(given.params, client.redirect_uris, client.application_type)
     if isinstance(address, OAuthError):
         return _refused_page(visit, "The application sent an address that is not registered for it.", address.error)
     asked = given.duplicate or await _judged(visit, client, given.params, address)
@@ -107,9 +108,11 @@ async def _judged(
 ) -> AuthorizationRequest | OAuthError:
     if "authorization_code" not in client.grant_types:
         return OAuthError("unauthorized_client", "this client may not use the authorization code flow")
+    settings = visit.resources.settings
     allowed = RequestRules(
         scopes=frozenset(client.user_scopes),
         require_pkce=client.require_pkce or client.public,
+        apis=OwnApis(settings.scim_base_url, settings.sessions_base_url),
         default_max_age=client.default_max_age,
     )
     asked = parse_request(params, params.all("resource"), address, allowed)

@@ -35,7 +35,7 @@ async def introspect(request: Request) -> Response:
     form = await read_form(request)
     if isinstance(form, OAuthError):
         return refusal(form, request)
-    client = await authenticate(request, form, tenant, resources.clients)
+    client = await authenticate(request, form, tenant, resources)
     if isinstance(client, OAuthError):
         return refusal(client, request)
     if client.public:

@@ -14,6 +14,7 @@ from typing import Final
 from starlette.responses import Response
 
 from authz import interaction as rules
+from authz.factors.password import account_key
 from authz.factors.totp import begin_enrollment
 from authz.http.abuse import device_of, interaction_limits, network_of
 from authz.http.error_page import error_page, stale_page, throttled_page
@@ -87,7 +88,7 @@ async def journey_of(visit: Visit, live: Live) -> Journey | Response:
     changed its redirect URIs meanwhile receives nothing."""
     asked = live.interaction.request
     client = await visit.resources.clients.get(visit.tenant.id, asked.client_id)
-    if client is None or not is_registered(client.redirect_uris, asked.redirect_uri):
+    if client is None or not is_registered(client.redirect_uris, asked.redirect_uri, client.application_type):
         await visit.login.interactions.close(visit.tenant.id, live.id)
         return error_page(visit, 400, "This request cannot be answered.", "The application is not known here any more.")
     return Journey(visit, client, replace(asked, scopes=allowed_scopes(asked.scopes, client.user_scopes)), live)
@@ -98,12 +99,14 @@ async def proceed(journey: Journey, progress: Progress) -> Response:
     visit, client_id = journey.visit, journey.client.id
     session = await visit.session(client_id)
     step = await _step(journey, progress, session)
-    if isinstance(step, rules.Open) and progress.evidence is not None:
-        opened = await _open(journey, progress.evidence, session)
+    evidence = progress.evidence
+    if isinstance(step, rules.Open) and evidence is not None:
+        opened = await _open(journey, evidence, session)
         if isinstance(opened, Refused):
-            return await _not_opened(journey, opened, progress.evidence)
+            return await _not_opened(journey, opened, evidence)
         session, progress = opened, rules.with_session(opened.cookie.session_id)
         visit.keep_session(opened)
+        visit.keep_known(account_key(evidence.username))
         step = await _step(journey, progress, session)
     match step:
         case rules.Factor(enroll=enroll):
@@ -116,6 +119,13 @@ async def proceed(journey: Journey, progress: Progress) -> Response:
             return await fail(journey, error)
         case _:
             return await _go_to(journey, rules.NOTHING, "login")
+
+
+async def begin_again(journey: Journey, evidence: Evidence) -> Response:
+    """What was proven has been revoked since (revocation rule 3): it is as if nobody had come."""
+    visit, subject = journey.visit, str(evidence.user_id)
+    await visit.login.logins.record(visit.audit("login", subject, refused="ended", client_id=journey.client.id))
+    return await _go_to(journey, rules.NOTHING, "login")
 
 
 async def fail(journey: Journey, error: OAuthError) -> Response:
@@ -166,19 +176,18 @@ async def _open(journey: Journey, evidence: Evidence, previous: OpenCookie | Non
 
 
 async def _not_opened(journey: Journey, refused: Refused, evidence: Evidence) -> Response:
+    if refused.reason == "ended":
+        return await begin_again(journey, evidence)
     visit, subject = journey.visit, str(evidence.user_id)
-    await visit.login.logins.record(visit.audit("login", subject, refused=refused.reason, client_id=journey.client.id))
-    if refused.reason == "limit":
-        await _close(journey)
-        return error_page(
-            visit,
-            403,
-            "You are signed in in too many places.",
-            "Sign out somewhere else first, or ask an administrator to end a session.",
-            way_on=(journey.restart, "Try again"),
-        )
-    # What was proven has been revoked between the proof and now (revocation rule 3): it is as if nobody had come.
-    return await _go_to(journey, rules.NOTHING, "login")
+    await visit.login.logins.record(visit.audit("login", subject, refused="limit", client_id=journey.client.id))
+    await _close(journey)
+    return error_page(
+        visit,
+        403,
+        "You are signed in in too many places.",
+        "Sign out somewhere else first, or ask an administrator to end a session.",
+        way_on=(journey.restart, "Try again"),
+    )
 
 
 async def _ask_factor(journey: Journey, progress: Progress, *, enroll: bool) -> Response:

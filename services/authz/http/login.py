@@ -1,5 +1,8 @@
-"""The page for user name and password. A POST costs two round trips to Redis, one statement and one hash until the
-verdict, whoever is asked about."""
+"""The page for user name and password.
+
+A POST costs three round trips to Redis (two from a known browser), one statement and one hash until the verdict,
+whoever is asked about.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from authz.factors.password import account_key, check_password
-from authz.http.abuse import password_limits
+from authz.http.abuse import password_limits, taken
 from authz.http.error_page import page, throttled_page, with_pages_for_faults
 from authz.http.forms import Submission, shown, submitted
 from authz.http.journey import Journey, journey_of, page_address, proceed
@@ -41,9 +44,9 @@ async def post_login(request: Request) -> Response:
         return sent
     journey, visit = sent.journey, sent.journey.visit
     username = sent.form.get("username", "")
-    limited = await visit.resources.limiter.take(
-        visit.tenant.id, *password_limits(account_key(username), visit.address)
-    )
+    account = account_key(username)
+    limits = password_limits(account, visit.address, visit.known(account))
+    limited = await taken(visit.resources.limiter, visit.tenant.id, limits)
     if isinstance(limited, Limited):
         return throttled_page(visit, limited, page_address(visit, sent.live))
     answer = await check_password(

@@ -30,10 +30,12 @@ def answer(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str
 
 def refusal(error: OAuthError, request: Request) -> Response:
     """An error of the token endpoint and its neighbours; 401 names the scheme that was tried (RFC 6749 §5.2)."""
-    challenge: dict[str, str] = {}
+    headers: dict[str, str] = {}
     if error.status == 401 and "authorization" in request.headers:
-        challenge = {"www-authenticate": _BASIC}
-    return answer(error.parameters(), error.status, challenge)
+        headers["www-authenticate"] = _BASIC
+    if error.retry_after_s is not None:
+        headers["retry-after"] = str(error.retry_after_s)
+    return answer(error.parameters(), error.status, headers)
 
 
 def bearer_refusal(error: OAuthError | None, scope: str | None = None) -> Response:

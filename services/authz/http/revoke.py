@@ -27,7 +27,7 @@ async def revoke(request: Request) -> Response:
     form = await read_form(request)
     if isinstance(form, OAuthError):
         return refusal(form, request)
-    client = await authenticate(request, form, tenant, resources.clients)
+    client = await authenticate(request, form, tenant, resources)
     if isinstance(client, OAuthError):
         return refusal(client, request)
     text = form.get("token")

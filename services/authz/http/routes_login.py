@@ -6,7 +6,6 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
 from authz.http.authorize import authorize, authorize_post
 from authz.http.consent import post_consent, show_consent
@@ -14,6 +13,7 @@ from authz.http.error_page import Handler, error_page, with_pages_for_faults
 from authz.http.journey import AUTHORIZE, PATHS
 from authz.http.login import post_login, show_login
 from authz.http.logout import LOGOUT, SIGNED_OUT, logout, logout_post, signed_out
+from authz.http.tenancy import TenantRoute
 from authz.http.totp import post_enroll, post_totp, show_enroll, show_totp
 from authz.http.visit import Visit
 from authz.login_ports import login_of
@@ -32,14 +32,24 @@ _HANDLERS: Final[tuple[tuple[str, Handler, Handler | None], ...]] = (
 )
 
 
-def login_routes() -> list[Route]:
+def login_routes() -> list[TenantRoute]:
     """The routes; a handler for GET serves HEAD too. No CORS anywhere here (RFC 9700 §2.6)."""
-    routes = [Route("/static/{name}", static, methods=["GET"]), Route("/error", error, methods=["GET"])]
+    routes = [TenantRoute("/static/{name}", static, methods=["GET"]), TenantRoute("/error", error, methods=["GET"])]
     for path, get, post in _HANDLERS:
-        routes.append(Route(path, get, methods=["GET"]))
-        if post is not None:
-            routes.append(Route(path, post, methods=["POST"]))
+        if post is None:
+            routes.append(TenantRoute(path, get, methods=["GET"]))
+        else:
+            routes.append(TenantRoute(path, _either(get, post), methods=["GET", "POST"]))
     return routes
+
+
+def _either(get: Handler, post: Handler) -> Handler:
+    """One route for both, so that a 405 names every method there is (RFC 9110 §15.5.6)."""
+
+    async def handle(request: Request) -> Response:
+        return await (post if request.method == "POST" else get)(request)
+
+    return handle
 
 
 async def static(request: Request) -> Response:

@@ -35,7 +35,7 @@ async def token(request: Request) -> Response:
     form = await read_form(request)
     if isinstance(form, OAuthError):
         return _refused(form, request, "unread")
-    client = await authenticate(request, form, tenant, resources.clients)
+    client = await authenticate(request, form, tenant, resources)
     if isinstance(client, OAuthError):
         return _refused(client, request, "unread")
     grant = choose(form.get("grant_type"), client)

@@ -1,7 +1,8 @@
 """The pages for one-time passwords: typing a code, and setting up an authenticator first.
 
-A POST costs two round trips to Redis and two statements until the verdict. Both pages are reached only behind a right
-password, and nothing but a right code leads on.
+A POST costs three round trips to Redis (two from a known browser) and two statements until the verdict. Both pages are
+reached only behind a right password, and nothing but a right code leads on. A password that was revoked meanwhile is
+none: the sign-in begins again and no authenticator is kept.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from authz.factors.password import account_key
 from authz.factors.totp import Enrollment, check_code, confirm_enrollment, secret_of
-from authz.http.abuse import code_limits
+from authz.http.abuse import code_limits, taken
 from authz.http.error_page import expired_page, page, throttled_page, with_pages_for_faults
 from authz.http.forms import Submission, shown, submitted
-from authz.http.journey import Journey, journey_of, page_address, proceed
+from authz.http.journey import Journey, begin_again, journey_of, page_address, proceed
 from authz.http.visit import Visit
 from authz.interaction import Evidence, with_otp
 from authz.login_ports import Live
@@ -47,15 +49,17 @@ async def post_totp(request: Request) -> Response:
     if limited is not None:
         return limited
     now_ms = visit.resources.clock.now_ms()
-    right = await check_code(
+    verdict = await check_code(
         visit.login.credentials,
         visit.resources.sealer,
         visit.tenant.id,
-        evidence.user_id,
+        evidence,
         sent.form.get("code", ""),
         now_ms / 1000,
     )
-    if not right:
+    if verdict == "ended":
+        return await begin_again(sent.journey, evidence)
+    if verdict == "wrong":
         await _record_refusal(sent, evidence)
         return _totp_page(sent.journey, sent.live, WRONG_CODE)
     return await proceed(sent.journey, with_otp(sent.live.interaction.progress, now_ms))
@@ -86,17 +90,19 @@ async def post_enroll(request: Request) -> Response:
     if limited is not None:
         return limited
     now_ms = visit.resources.clock.now_ms()
-    confirmed = await confirm_enrollment(
+    verdict = await confirm_enrollment(
         visit.login.credentials,
         visit.resources.sealer,
         visit.tenant.id,
-        evidence.user_id,
+        evidence,
         Enrollment(*enrolling),
         sent.form.get("code", ""),
         now_ms / 1000,
         visit.audit("totp.enroll", str(evidence.user_id), client_id=sent.journey.client.id),
     )
-    if not confirmed:
+    if verdict == "ended":
+        return await begin_again(sent.journey, evidence)
+    if verdict == "wrong":
         await _record_refusal(sent, evidence)
         return _enroll_page(sent.journey, sent.live, WRONG_CODE)
     return await proceed(sent.journey, with_otp(progress, now_ms))
@@ -104,7 +110,9 @@ async def post_enroll(request: Request) -> Response:
 
 async def _throttle(sent: Submission, evidence: Evidence) -> Response | None:
     visit = sent.journey.visit
-    limited = await visit.resources.limiter.take(visit.tenant.id, *code_limits(evidence.user_id, visit.address))
+    known = visit.known(account_key(evidence.username))
+    limits = code_limits(evidence.user_id, visit.address, known)
+    limited = await taken(visit.resources.limiter, visit.tenant.id, limits)
     return throttled_page(visit, limited, page_address(visit, sent.live)) if isinstance(limited, Limited) else None
 
 

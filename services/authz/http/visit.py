@@ -1,4 +1,4 @@
-"""One request of a browser: its tenant, its two cookies, and whether it may have been sent by another site."""
+"""One request of a browser: its tenant, its cookies, and whether it may have been sent by another site."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from starlette.responses import RedirectResponse, Response
 from authz.http.abuse import address_of, network_of
 from authz.login_ports import LoginResources, OpenCookie, login_of
 from authz.ports import Tenant
-from authz.protocol.cookies import browser_cookie_name, clear_cookie, read_cookie, session_cookie_name, set_cookie
+from authz.protocol.cookies import (
+    browser_cookie_name,
+    clear_cookie,
+    known_cookie_name,
+    read_cookie,
+    session_cookie_name,
+    set_cookie,
+)
+from authz.protocol.known_browser import LIFETIME_S, known_browser, mark_browser
 from authz.resources import Resources, resources_of, tenant_of
 from identity_core import secrets
 from identity_core.audit import AuditRow
@@ -96,8 +104,22 @@ class Visit:
         name = session_cookie_name(self.tenant.slug, https=self.https)
         self.set_cookies.append(set_cookie(name, session.cookie.encode(), https=self.https))
 
+    def known(self, account: str) -> str | None:
+        """The id of this browser, if `account` (its canonical key) has signed in with it before; else None."""
+        name = known_cookie_name(self.tenant.slug, https=self.https)
+        text = read_cookie(self.request.headers.getlist("cookie"), name)
+        key, now_s = self.resources.settings.tag_key, self.resources.clock.now_ms() // 1000
+        return None if text is None else known_browser(key, self.tenant.id, account, text, now_s)
+
+    def keep_known(self, account: str) -> None:
+        """Mark the browser, with the answer, as one in which `account` has signed in. It outlives the sign-out."""
+        name = known_cookie_name(self.tenant.slug, https=self.https)
+        key, now_s = self.resources.settings.tag_key, self.resources.clock.now_ms() // 1000
+        mark = mark_browser(key, self.tenant.id, account, now_s, known=self.known(account))
+        self.set_cookies.append(set_cookie(name, mark, https=self.https, max_age_s=LIFETIME_S))
+
     def forget_cookies(self) -> None:
-        """Remove both cookies with the answer."""
+        """Remove the session's and the browser's own cookie with the answer."""
         for name_of in (session_cookie_name, browser_cookie_name):
             self.set_cookies.append(clear_cookie(name_of(self.tenant.slug, https=self.https), https=self.https))
 
@@ -124,14 +146,16 @@ class Visit:
         client_id: str | None = None,
         **detail: object,
     ) -> AuditRow:
-        """An audit row about a person here; `refused` is the reason when what they tried was refused."""
+        """An audit row about a person here, who stands in it by pseudonym alone; `refused` is the reason when what
+        they tried was refused."""
+        name = self.pseudonym(subject) if subject else None
         return AuditRow(
             tenant=self.tenant.id,
             action=action,
             outcome="refused" if refused else "success",
             actor_kind="user",
-            actor=subject or "unknown",
-            subject_pseudonym=self.pseudonym(subject) if subject else None,
+            actor=name or "unknown",
+            subject_pseudonym=name,
             client_id=client_id,
             network=network_of(self.address),
             reason=refused,

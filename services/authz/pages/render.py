@@ -57,12 +57,14 @@ class PageSet:
         return self._static.get(name)
 
 
-def _qr_code(text: str) -> Markup:
-    """The text as an inline SVG, without style attributes, which the policy forbids."""
+def _qr_code(text: str) -> Markup | None:
+    """The text as an inline SVG, without style attributes, which the policy forbids; None when it is too long."""
+    try:
+        code = segno.make_qr(text, error="m")
+    except segno.DataOverflowError:
+        return None
     svg = BytesIO()
-    segno.make_qr(text, error="m").save(
-        svg, kind="svg", xmldecl=False, svgns=False, omitsize=True, border=2, svgclass="qr", lineclass=None
-    )
+    code.save(svg, kind="svg", xmldecl=False, svgns=False, omitsize=True, border=2, svgclass="qr", lineclass=None)
     # Made by segno of bits alone: no character of the text stands in it.
     return Markup(svg.getvalue().decode("utf-8"))  # noqa: S704
 

@@ -35,6 +35,13 @@ def resource_fault(resources: Sequence[str]) -> OAuthError | None:
     return None
 
 
+def user_resource_fault(resources: Sequence[str], apis: OwnApis) -> OAuthError | None:
+    """`invalid_target` also for our own APIs, which no person's grant is good for: only a client's own token is."""
+    if not set(resources).isdisjoint(apis.all):
+        return invalid_target("a resource is not one that a person can grant access to")
+    return resource_fault(resources)
+
+
 def audience_of_client(
     scopes: Sequence[str], resources: Sequence[str], apis: OwnApis, issuer: str
 ) -> tuple[str, ...] | OAuthError:

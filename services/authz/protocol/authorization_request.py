@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
 
-from authz.protocol.audience import resource_fault
+from authz.protocol.audience import OwnApis, user_resource_fault
 from authz.protocol.errors import OAuthError, invalid_request
 from authz.protocol.prompt import CONSENT, NONE, parse_max_age, parse_prompt
 from authz.protocol.redirect_uri import choose_redirect_uri
@@ -41,10 +41,11 @@ class AnswerAddress:
 @dataclass(frozen=True, slots=True)
 class RequestRules:
     """What the client's registration says: its scopes, whether a PKCE challenge must come (RFC 9700 §2.1.1), and the
-    `max_age` where the request has none (OIDC Registration §2)."""
+    `max_age` where the request has none (OIDC Registration §2). `apis`: ours, which no person grants access to."""
 
     scopes: frozenset[str]
     require_pkce: bool
+    apis: OwnApis
     default_max_age: int | None = None
 
 
@@ -80,12 +81,14 @@ class AuthorizationRequest:
         return CONSENT in self.prompts
 
 
-def parse_answer_address(params: Mapping[str, str], registered: tuple[str, ...]) -> AnswerAddress | OAuthError:
+def parse_answer_address(
+    params: Mapping[str, str], registered: tuple[str, ...], application_type: str
+) -> AnswerAddress | OAuthError:
     """Where the answer goes (RFC 6749 §3.1.2.3). OpenID Connect requires the parameter (OIDC Core §3.1.2.1)."""
     presented = params.get("redirect_uri")
     if presented is None and OPENID in params.get("scope", "").split(" "):
         return invalid_request("the redirect_uri is missing")
-    chosen = choose_redirect_uri(registered, presented)
+    chosen = choose_redirect_uri(registered, presented, application_type)
     return chosen if isinstance(chosen, OAuthError) else AnswerAddress(chosen, presented is not None)
 
 
@@ -105,7 +108,7 @@ def parse_request(
     scopes = parse_scope(params.get("scope"))
     if isinstance(scopes, OAuthError):
         return scopes
-    target = resource_fault(resources)
+    target = user_resource_fault(resources, rules.apis)
     if target is not None:
         return target
     return AuthorizationRequest(

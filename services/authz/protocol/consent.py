@@ -52,11 +52,9 @@ def needs_consent(
 
     `remembered`: the scopes allowed earlier to this client (None: never asked); they must cover all that is
     requested. `asked_for`: `prompt=consent`. `identity_assured`: the client authenticates itself or answers at an https
-    address of its own; any program may pose as another public client, so an earlier answer does not count for those
-    (CVE-2023-34246, RFC 8252 §8.6).
+    address of its own; any program may pose as another public client, so for those neither an earlier answer nor being
+    ours (`first_party`) counts (CVE-2023-34246, RFC 8252 §8.6).
     """
-    if asked_for:
+    if asked_for or not identity_assured:
         return True
-    if first_party:
-        return False
-    return not identity_assured or remembered is None or not scopes <= remembered
+    return not first_party and (remembered is None or not scopes <= remembered)

@@ -1,8 +1,9 @@
 """The cookies of a browser: their names, their attributes, and reading them without guessing (RFC 6265bis).
 
-Two per tenant: the browser's own (`gh_browser_…`, a random secret that binds login interactions to this browser) and
-the session's (`gh_session_…`). Over https both carry the `__Host-` prefix, so that no other host, subdomain or plain
-http answer can have set them; a development server on http uses the plain names.
+Three per tenant: the browser's own (`gh_browser_…`, a random secret that binds login interactions to this browser), the
+session's (`gh_session_…`), and the mark of a browser that an account has signed in with before (`gh_known_…`). Over
+https all carry the `__Host-` prefix, so that no other host, subdomain or plain http answer can have set them; a
+development server on http uses the plain names.
 """
 
 from typing import Final
@@ -20,6 +21,11 @@ def browser_cookie_name(slug: str, *, https: bool) -> str:
     return f"{PREFIX if https else ''}gh_browser_{slug}"
 
 
+def known_cookie_name(slug: str, *, https: bool) -> str:
+    """The name of a tenant's mark of a known browser."""
+    return f"{PREFIX if https else ''}gh_known_{slug}"
+
+
 def read_cookie(headers: list[str], name: str) -> str | None:
     """The value of one cookie in the request's Cookie headers.
 
@@ -34,9 +40,10 @@ def read_cookie(headers: list[str], name: str) -> str | None:
     return found[0] if len(found) == 1 and found[0] else None
 
 
-def set_cookie(name: str, value: str, *, https: bool) -> str:
-    """A Set-Cookie header for a cookie that ends with the browser; the server ends it sooner."""
-    return f"{name}={value}; {_attributes(https)}"
+def set_cookie(name: str, value: str, *, https: bool, max_age_s: int | None = None) -> str:
+    """A Set-Cookie header; without `max_age_s` the cookie ends with the browser. The server ends it sooner."""
+    kept = "" if max_age_s is None else f"; Max-Age={max_age_s}"
+    return f"{name}={value}; {_attributes(https)}{kept}"
 
 
 def clear_cookie(name: str, *, https: bool) -> str:

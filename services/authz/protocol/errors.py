@@ -12,13 +12,16 @@ class OAuthError:
     """A refusal in public words. `cause` is for metrics and the log only and never reaches a client.
 
     `status` is that of the token endpoint and its neighbours; at the authorization endpoint the error travels by
-    redirect. Raises ValueError for a description that RFC 6749 §5.2 does not allow.
+    redirect. `retry_after_s`: whole seconds until asking again makes sense.
+
+    Raises ValueError for a description that RFC 6749 §5.2 does not allow.
     """
 
     error: str
     description: str = ""
     status: int = 400
     cause: str = field(default="", compare=False)
+    retry_after_s: int | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.description and not _ALLOWED.fullmatch(self.description):
@@ -38,6 +41,11 @@ def invalid_request(description: str, cause: str = "") -> OAuthError:
 def invalid_client(cause: str = "") -> OAuthError:
     """Client authentication failed; one text for every reason, so that nothing is told apart (RFC 6749 §5.2)."""
     return OAuthError("invalid_client", "client authentication failed", 401, cause)
+
+
+def too_many_failures(retry_after_s: int) -> OAuthError:
+    """Client authentication failed once more than may be tried; the error as at RFC 6749 §4.1.2.1, the status 429."""
+    return OAuthError("temporarily_unavailable", "too many failed attempts", 429, "throttled", retry_after_s)
 
 
 def invalid_grant(description: str = "the grant is invalid, expired or revoked", cause: str = "") -> OAuthError:

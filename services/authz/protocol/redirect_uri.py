@@ -1,8 +1,8 @@
 """Redirect URIs: what may be registered, and which presented one counts as registered.
 
-Presented URIs are compared as strings, character by character; only the port of an http loopback IP literal may vary
-(RFC 9700 §2.1, RFC 8252 §7.3). So there is no parser on the request path that another parser could disagree with; all
-the strictness is at registration.
+Presented URIs are compared as strings, character by character; only the port of a native application's http loopback IP
+literal may vary (RFC 9700 §2.1, RFC 8252 §7.3). So there is no parser on the request path that another parser could
+disagree with; all the strictness is at registration.
 """
 
 import re
@@ -17,6 +17,7 @@ MAX_LENGTH: Final = 2000
 # RFC 3986 §2 without the characters that browsers and parsers disagree about; the percent sign only in an escape.
 _PLAIN = re.compile(r"(?:[A-Za-z0-9\-._~:/?\[\]!$'()*+,=&]|%[0-9A-Fa-f]{2})+")
 _HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
+_NETLOC_OF_LITERAL = re.compile(r"\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?")
 _LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 _LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::[0-9]{1,5})?((?:/[^#]*)?)")
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(?:\.[a-z0-9+-]+)+")
@@ -69,7 +70,8 @@ def _web_fault(uri: str, scheme: str) -> str | None:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return "must have a well-formed host and port"
-    literal = parts.netloc.startswith("[")
+    # Python's parser takes whatever follows the bracket for nothing; a browser may not.
+    literal = _NETLOC_OF_LITERAL.fullmatch(parts.netloc) is not None
     if not host or port == 0 or not (literal or _HOST.fullmatch(host)) or parts.netloc.endswith(":"):
         return "must have a well-formed host and port"
     if scheme == "http" and host not in _LOOPBACK_HOSTS:
@@ -78,7 +80,10 @@ def _web_fault(uri: str, scheme: str) -> str | None:
 
 
 def _private_fault(uri: str) -> str | None:
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        return "must be well-formed"
     if parts.netloc:
         return "must have no host in a private-use scheme"
     return _path_fault(parts.path, parts.query)
@@ -93,23 +98,24 @@ def _path_fault(path: str, query: str) -> str | None:
     return None
 
 
-def is_registered(registered: Iterable[str], presented: str) -> bool:
-    """Whether `presented` is one of the registered URIs: the same string, but for a loopback literal's port."""
+def is_registered(registered: Iterable[str], presented: str, application_type: str) -> bool:
+    """Whether `presented` is one of the registered URIs: the same string, but for the port of a loopback literal where
+    the application is `native`. Such a one takes the port it gets (RFC 8252 §7.3); every other knows its own."""
     uris = tuple(registered)
     if presented in uris:
         return True
-    form = _portless(presented)
+    form = _portless(presented) if application_type == "native" else None
     return form is not None and any(_portless(uri) == form for uri in uris)
 
 
-def choose_redirect_uri(registered: tuple[str, ...], presented: str | None) -> str | OAuthError:
+def choose_redirect_uri(registered: tuple[str, ...], presented: str | None, application_type: str) -> str | OAuthError:
     """Where the answer goes. A refusal here is shown on a page and never redirected (RFC 6749 §4.1.2.1).
 
     Without the parameter the only registered URI counts (RFC 6749 §3.1.2.3); OpenID Connect requires the parameter
     (OIDC Core §3.1.2.1), which the caller checks as it knows the scope.
     """
     if presented is not None:
-        if is_registered(registered, presented):
+        if is_registered(registered, presented, application_type):
             return presented
         return invalid_request("the redirect_uri is not registered for this client")
     if len(registered) == 1:

@@ -34,6 +34,8 @@ from identity_core.session_store import (
 _DEFAULT_IDLE_S = 12 * 3600
 _DEFAULT_ABSOLUTE_S = 7 * 24 * 3600
 _LEDGER_MARGIN = timedelta(days=1)
+# For a session whose end is not known any more.
+_LEDGER_LONGEST = timedelta(days=400)
 
 POLICY = """
 SELECT max_sessions_per_user, on_limit, idle_seconds, absolute_seconds FROM sessions.policy_v1 WHERE tenant = $1
@@ -44,7 +46,7 @@ ENDED = """
 SELECT key, epoch, (extract(epoch FROM until) * 1000)::bigint FROM sessions.ledger_v1
 WHERE tenant = $1 AND kind = 'session' AND key = ANY($2)
 """
-REVOKE_TOKEN = "SELECT sessions.revoke_v1($1, $2, 'token', $3, $4, $5, $6)"
+REVOKE = "SELECT sessions.revoke_v1($1, $2, $3, $4, $5, $6, $7)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,18 @@ class _Plan:
     policy: _Policy
     renews: bool
     absolute_end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Sessions of one person to end. `until`: how long the ledger must know of one that has no row to tell it."""
+
+    tenant: UUID
+    tag: int
+    sessions: Sequence[UUID]
+    reason: str
+    actor: str
+    until: datetime
 
 
 class LoginStore:
@@ -112,7 +126,9 @@ class LoginStore:
         await self._revoker.confirm(ledger)
         created = await self._store.create(_new_session(opening, plan))
         if isinstance(created, CreateRefused):
-            await self._end_all(opening, [plan.cookie.session_id], created.reason)
+            # Of two tabs that renew one session at once the first has replaced the secret: it is theirs, and lives.
+            if not plan.renews:
+                await self._end_all(opening, [plan.cookie.session_id], created.reason)
             return Refused(created.reason)
         await self._end_all(opening, created.evicted, "limit")
         # What was just opened is read like any other cookie: whatever has been revoked meanwhile is dead here.
@@ -123,12 +139,12 @@ class LoginStore:
         return opened
 
     async def end(self, tenant: UUID, session: OpenCookie, reason: str, audit: AuditRow) -> None:
-        """End a session: one transaction of three statements, then one round trip to Redis."""
+        """End a session: one transaction of three statements (four for one whose row is lost), then one round trip to
+        Redis."""
+        actor = str(session.facts.user_id)
         async with transaction(self._pool) as connection:
             await write_audit(connection, "authz", _about(audit, session.cookie.session_id))
-            entries = await self._end(
-                connection, tenant, session.cookie.tag, [session.cookie.session_id], reason, audit.actor
-            )
+            entries = await _end(connection, _end_of(tenant, session, reason, actor))
         await self._revoker.confirm(entries)
 
     async def record(self, audit: AuditRow) -> None:
@@ -165,28 +181,36 @@ class LoginStore:
             return []
         old = previous.cookie
         if not plan.renews:
-            return await self._end(connection, opening.tenant, old.tag, [old.session_id], "replaced", actor)
+            return await _end(connection, _end_of(opening.tenant, previous, "replaced", actor))
         key, until = ledger_key(old.tag, cookie_key(old)), plan.absolute_end + _LEDGER_MARGIN
-        epoch = await connection.fetchval(REVOKE_TOKEN, opening.tenant, actor, key, "rotated", ids.uuid7(), until)
+        epoch = await connection.fetchval(REVOKE, opening.tenant, actor, "token", key, "rotated", ids.uuid7(), until)
         return [LedgerEntry(opening.tenant, "token", key, epoch, int(until.timestamp() * 1000))]
 
     async def _end_all(self, opening: Opening, sessions: Sequence[UUID], reason: str) -> None:
         if not sessions:
             return
         actor, tag = str(opening.evidence.user_id), self._store.tag(opening.tenant, opening.evidence.user_id)
+        end = _End(opening.tenant, tag, sessions, reason, actor, self._clock.now() + _LEDGER_LONGEST)
         async with transaction(self._pool) as connection:
-            entries = await self._end(connection, opening.tenant, tag, sessions, reason, actor)
+            entries = await _end(connection, end)
         await self._revoker.confirm(entries)
 
-    async def _end(
-        self, connection: Connection, tenant: UUID, tag: int, sessions: Sequence[UUID], reason: str, actor: str
-    ) -> list[LedgerEntry]:
-        """One statement a session, and one to read what must be confirmed."""
-        keys = [ledger_key(tag, str(session_id)) for session_id in sorted(sessions)]
-        for session_id in sorted(sessions):
-            await connection.execute(END, tenant, session_id, reason, actor, ids.uuid7())
-        rows = await connection.fetch(ENDED, tenant, keys)
-        return [LedgerEntry(tenant, "session", *row) for row in rows]
+
+async def _end(connection: Connection, end: _End) -> list[LedgerEntry]:
+    """One statement a session, two where its row was lost in a restore, and one to read what must be confirmed."""
+    keys = []
+    for session_id in sorted(end.sessions):
+        key, cause = ledger_key(end.tag, str(session_id)), ids.uuid7()
+        if await connection.fetchval(END, end.tenant, session_id, end.reason, end.actor, cause) is None:
+            await connection.execute(REVOKE, end.tenant, end.actor, "session", key, end.reason, cause, end.until)
+        keys.append(key)
+    rows = await connection.fetch(ENDED, end.tenant, keys)
+    return [LedgerEntry(end.tenant, "session", *row) for row in rows]
+
+
+def _end_of(tenant: UUID, session: OpenCookie, reason: str, actor: str) -> _End:
+    until = datetime.fromtimestamp(session.absolute_end_ms / 1000, UTC) + _LEDGER_MARGIN
+    return _End(tenant, session.cookie.tag, [session.cookie.session_id], reason, actor, until)
 
 
 def cookie_key(cookie: SessionCookie) -> str:

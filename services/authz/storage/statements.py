@@ -87,6 +87,12 @@ SELECT sessions.revoke_v1($1, $2, $3, $4, $5, $6, now() + $7::interval) AS epoch
 """
 """One ledger row; always the last statement of its transaction. Answers its epoch and how long it is remembered."""
 
+ENDED_TOKEN: Final = """
+SELECT epoch, (extract(epoch FROM until) * 1000)::bigint AS until_ms FROM sessions.ledger_v1
+WHERE tenant = $1 AND kind = 'token' AND key = $2
+"""
+"""The end of an access token that has been ended already."""
+
 SUBJECT: Final = """
 SELECT claims, extract(epoch FROM updated_at)::bigint AS updated_at
 FROM directory.subject_v1 WHERE tenant = $1 AND subject = $2 AND active

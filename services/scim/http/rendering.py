@@ -40,14 +40,15 @@ def representation(
     kind: ResourceType, stored: Stored, base: str, projection: Projection = NOTHING_ASKED
 ) -> dict[str, Any]:
     """The resource as it is returned (RFC 7643 §3.1): schemas, id and meta around what is kept."""
+    created = _timestamp(stored.created_at)
     whole: dict[str, Any] = {
         "schemas": kind.schema.urns_of(stored.resource),
         "id": str(stored.id),
         **stored.resource,
         "meta": {
             "resourceType": kind.name,
-            "created": _timestamp(stored.created_at),
-            "lastModified": _timestamp(stored.modified_at),
+            "created": created,
+            "lastModified": created if stored.modified_at == stored.created_at else _timestamp(stored.modified_at),
             "location": location(kind, stored, base),
             "version": version_tag(stored.version),
         },

@@ -37,22 +37,28 @@ class Extension:
 
 @dataclass(frozen=True, slots=True)
 class ResourceSchema:
-    """The core schema of a resource type with its extensions (these by lower-case URN)."""
+    """The core schema of a resource type with its extensions (these by lower-case URN).
+
+    `required`: the names of the core attributes that a client must set.
+    """
 
     urn: str
     attributes: Mapping[str, Attribute]
     extensions: Mapping[str, Extension]
+    required: tuple[str, ...]
 
     @classmethod
     def of(cls, core: Mapping[str, Any], extensions: Iterable[Mapping[str, Any]]) -> "ResourceSchema":
         """From schema documents as `/Schemas` answers them (RFC 7643 §7)."""
+        attributes = {**_COMMON, **_attributes(core["attributes"])}
         return cls(
             core["id"],
-            {**_COMMON, **_attributes(core["attributes"])},
+            attributes,
             {
                 document["id"].lower(): Extension(document["id"], _attributes(document["attributes"]))
                 for document in extensions
             },
+            tuple(each.name for each in attributes.values() if each.required and not each.read_only),
         )
 
     def urns_of(self, resource: Mapping[str, Any]) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scim.protocol.attributes import Attribute, ResourceSchema
+from scim.protocol.attributes import ResourceSchema
 from scim.protocol.errors import Refused, ScimError, invalid_value
 from scim.protocol.values import UNSET, by_attribute, read_value
 
@@ -29,13 +29,12 @@ def read_resource(schema: ResourceSchema, document: Mapping[str, Any]) -> Intake
         return refused.error
 
 
-def missing(attributes: Mapping[str, Attribute], resource: Mapping[str, Any]) -> ScimError | None:
+def missing(schema: ResourceSchema, resource: Mapping[str, Any]) -> ScimError | None:
     """The refusal of a resource that lacks a required attribute, or has it empty."""
-    for attribute in attributes.values():
-        if attribute.required and not attribute.read_only:
-            value = resource.get(attribute.name)
-            if value is None or (isinstance(value, str) and not value.strip()):
-                return invalid_value(f"{attribute.name} is required")
+    for name in schema.required:
+        value = resource.get(name)
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return invalid_value(f"{name} is required")
     return None
 
 
@@ -50,7 +49,7 @@ def _read(schema: ResourceSchema, document: Mapping[str, Any]) -> Intake | ScimE
         if got is not UNSET:
             (write_only if attribute.write_only else resource)[attribute.name] = got
     ignored = list(_extensions(schema, document, unknown, resource))
-    return missing(schema.attributes, resource) or Intake(resource, write_only, tuple(ignored))
+    return missing(schema, resource) or Intake(resource, write_only, tuple(ignored))
 
 
 def _extensions(

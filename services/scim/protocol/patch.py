@@ -99,7 +99,7 @@ def apply_plan(schema: ResourceSchema, plan: Plan, resource: Mapping[str, Any]) 
             changed = amend(changed, change.op, change.target, change.value, work)
     except Refused as refused:
         return refused.error
-    lacking = missing(schema.attributes, changed)
+    lacking = missing(schema, changed)
     return mutability(lacking.detail) if lacking else changed
 
 

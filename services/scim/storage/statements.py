@@ -10,37 +10,45 @@ GET_USER = f"SELECT {USER_COLUMNS} FROM directory.user_resource WHERE tenant = $
 
 LOCK_USER = f"{GET_USER} FOR UPDATE"
 
-# The page and the number of all in one snapshot; one row with a null id when the page is empty. The page ends before
-# its resources are more than {bytes} together, so that no answer is larger than a client and a process can bear.
+# The page and the number of all in one snapshot; one row with a null id when the page is empty.
 _PAGE = """
 SELECT counted.total, page.*
 FROM (SELECT count(*) AS total FROM directory.user_resource WHERE {condition}) counted
-LEFT JOIN (
+LEFT JOIN ({rows}) page ON true
+ORDER BY page.created_at, page.id
+"""
+
+_ROWS = """
+    SELECT {columns} FROM directory.user_resource WHERE {condition} ORDER BY created_at, id OFFSET $2 LIMIT $3
+"""
+
+# The page ends before its resources are more than PAGE_BYTES, so that no answer is more than both sides can bear.
+_BOUNDED_ROWS = """
     SELECT {columns}
     FROM (
         SELECT *, sum(octet_length(resource) + octet_length(to_json(concat(gender, birthdate, website))::text))
             OVER (ORDER BY created_at, id ROWS UNBOUNDED PRECEDING) AS bytes
         FROM (
-            SELECT {read} FROM directory.user_resource
+            SELECT {as_text} FROM directory.user_resource
             WHERE {condition} ORDER BY created_at, id OFFSET $2 LIMIT $3
         ) asked
     ) measured
     WHERE bytes <= {bytes}
-) page ON true
-ORDER BY page.created_at, page.id
 """
 
 
-def _page(condition: str) -> str:
-    read = USER_COLUMNS.replace("resource", "resource::text AS resource")
-    return _PAGE.format(condition=condition, columns=USER_COLUMNS, read=read, bytes=PAGE_BYTES)
+def _page(condition: str, rows: str = _BOUNDED_ROWS) -> str:
+    as_text = USER_COLUMNS.replace("resource", "resource::text AS resource")
+    selected = rows.format(condition=condition, columns=USER_COLUMNS, as_text=as_text, bytes=PAGE_BYTES)
+    return _PAGE.format(condition=condition, rows=selected)
 
 
 PAGE_OF_USERS = _page("tenant = $1")
+# Of a name and of an id there is one user at most: nothing to measure.
 USERS_BY: dict[str, str] = {
-    "userName": _page("tenant = $1 AND user_name_key = $4"),
+    "userName": _page("tenant = $1 AND user_name_key = $4", _ROWS),
     "externalId": _page("tenant = $1 AND external_id = $4"),
-    "id": _page("tenant = $1 AND id = $4"),
+    "id": _page("tenant = $1 AND id = $4", _ROWS),
 }
 
 INSERT_USER = """

@@ -15,10 +15,12 @@ from identity_core.passwords import PasswordHasher
 from identity_core.sealing import Sealer
 from identity_core.settings import load
 from identity_core.testing.clock import FakeClock
+from identity_core.testing.keys import sealing_key
 from identity_core.testing.stores import Postgres
 from tests.authz.login.house import House, new_house
 
-_KEY = "k1:" + base64.b64encode(b"sealing key of the login tests!!").decode()
+# The same key as `world` has: both leave the default tenant's signing keys in the worker's one database.
+_KEY = "test:" + base64.b64encode(sealing_key()).decode()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from authz.protocol.audience import ADMIN_API, OwnApis
 from authz.protocol.authorization_request import (
     AnswerAddress,
     AuthorizationRequest,
@@ -19,8 +20,9 @@ from identity_core.testing.spec import spec
 
 CALLBACK = "https://client.example/cb"
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
-RULES = RequestRules(frozenset({"openid", "profile", "email"}), require_pkce=True)
-OPEN_RULES = RequestRules(frozenset({"openid"}), require_pkce=False, default_max_age=60)
+APIS = OwnApis("https://scim.example/v2", "https://sessions.example")
+RULES = RequestRules(frozenset({"openid", "profile", "email"}), require_pkce=True, apis=APIS)
+OPEN_RULES = RequestRules(frozenset({"openid"}), require_pkce=False, apis=APIS, default_max_age=60)
 GOOD = {
     "client_id": "c",
     "response_type": "code",
@@ -154,7 +156,7 @@ def test_resources_are_kept_once_each_and_must_be_absolute_without_fragment() ->
 def test_the_answer_goes_to_a_registered_address_or_nowhere(
     params: dict[str, str], registered: tuple[str, ...], expected: AnswerAddress | None
 ) -> None:
-    address = parse_answer_address(params, registered)
+    address = parse_answer_address(params, registered, "web")
     assert address == expected if expected else isinstance(address, OAuthError)
 
 
@@ -225,3 +227,13 @@ def test_a_sign_in_is_too_old_by_prompt_or_by_max_age(
 def test_max_age_is_a_whole_number_or_refused(text: str) -> None:
     age = parse_max_age(text)
     assert isinstance(age, OAuthError) or (age is not None and str(age) == (text.lstrip("0") or "0"))
+
+
+@spec("RFC 8707 §2")
+@pytest.mark.parametrize("resource", [APIS.scim, APIS.sessions, ADMIN_API])
+def test_no_person_grants_access_to_our_own_apis(resource: str) -> None:
+    for resources in ((resource,), ("https://api.example", resource)):
+        refusal = parsed(RULES, resources)
+        assert isinstance(refusal, OAuthError)
+        assert refusal.error == "invalid_target"
+    assert good(RULES, ("https://api.example", resource + "/x")).resource == ("https://api.example", resource + "/x")

@@ -246,6 +246,25 @@ async def test_row_24_the_port_of_a_loopback_address_may_vary_and_nothing_else(h
         assert (page.status, page.away) == (400, False), wrong
 
 
+@spec("RFC 9700 §2.1")
+async def test_row_24_the_port_of_a_web_application_does_not_vary(house: House) -> None:
+    client = await house.client(redirect_uris=["http://127.0.0.1:8010/cb"])
+    page = await house.browser().get(house.authorize(client, redirect_uri="http://127.0.0.1:6666/cb"))
+    assert (page.status, page.heading) == (400, WRONG)
+    page = await house.browser().get(house.authorize(client, redirect_uri="http://127.0.0.1:8010/cb"))
+    assert page.heading == "Sign in"
+
+
+@spec("RFC 8707 §2")
+@pytest.mark.parametrize("resource", ["http://localhost:8001/scim/v2", "http://localhost:8002", "urn:gatehouse:admin"])
+async def test_a_person_s_token_is_for_none_of_our_own_apis(house: House, resource: str) -> None:
+    client, browser = await house.client(), house.browser()
+    page = await browser.get(house.authorize(client, resource=resource))
+    assert (page.away, page.query.get("error"), page.query.get("iss")) == (True, "invalid_target", house.issuer)
+    page = await browser.get(house.authorize(client, resource="https://api.example"))
+    assert page.heading == "Sign in"
+
+
 @spec("RFC 9700 §4.1.3")
 @pytest.mark.parametrize(
     "wrong",
@@ -322,7 +341,7 @@ async def test_a_tenant_has_its_own_pages_cookies_and_people(house: House) -> No
     page = await browser.get(house.authorize(client))
     assert page.path == f"{house.path}/login"
     await house.sign_in(browser, person, house.authorize(client))
-    assert set(browser.cookies) == {f"gh_browser_{house.slug}", f"gh_session_{house.slug}"}
+    assert set(browser.cookies) == {f"gh_{kind}_{house.slug}" for kind in ("browser", "session", "known")}
     # The same client, session and interaction mean nothing at the root, which is another tenant.
     root = await browser.get(house.authorize(client).removeprefix(house.path))
     assert (root.status, root.heading) == (400, WRONG)

@@ -80,9 +80,12 @@ async def test_row_35_a_public_client_is_asked_about_and_only_an_https_address_i
     assert page.url.startswith(redirect_uri)
     page = await browser.get(url)
     assert ("consent-allow" in page.buttons) is asked_again
+    # One of our own is waved through only where nobody can pose as it, in silence least of all (CVE-2023-34246).
     first_party = await house.client(application_type="native", redirect_uris=redirect_uris, **PUBLIC)
     page = await browser.get(house.authorize(first_party, redirect_uri=redirect_uri))
-    assert page.url.startswith(redirect_uri)
+    assert ("consent-allow" in page.buttons) is asked_again
+    silent = await browser.get(house.authorize(first_party, redirect_uri=redirect_uri, prompt="none"))
+    assert silent.query.get("error") == ("consent_required" if asked_again else None)
 
 
 async def test_an_answer_counts_only_for_whom_was_asked(house: House) -> None:

@@ -180,7 +180,9 @@ def test_the_class_is_never_higher_than_the_proof() -> None:
         ({"openid"}, {"openid", "email"}, False, True, False, False),
         ({"openid", "email"}, {"openid"}, False, True, False, True),
         ({"openid"}, {"openid"}, False, False, False, True),
-        ({"openid"}, None, True, False, False, False),
+        ({"openid"}, None, True, True, False, False),
+        ({"openid"}, None, True, False, False, True),
+        ({"openid"}, {"openid"}, True, False, False, True),
         ({"openid"}, {"openid"}, True, True, True, True),
         (set(), None, False, True, False, True),
         (set(), set(), False, True, False, False),
@@ -297,5 +299,5 @@ def test_row_52_no_order_of_submissions_reaches_the_answer_without_each_proof(
         if isinstance(server.step(), Done):
             assert PASSWORD in server.proofs
             assert OTP in server.proofs or not (mfa_required or has_totp)
-            assert server.allowed or (first_party and "consent" not in prompts)
+            assert server.allowed or (first_party and identity_assured and "consent" not in prompts)
             return

@@ -142,7 +142,8 @@ async def test_the_key_set_and_the_metadata_cost_nothing(still: World) -> None:
 async def test_a_revocation_costs_one_transaction_and_one_round_trip(still: World) -> None:
     client = await still.client()
     tokens = await still.tokens(client)
-    assert await _cost(lambda: still.post("/revoke", client, token=tokens["access_token"])) == (2, 1)
+    assert await _cost(lambda: still.post("/revoke", client, token=tokens["access_token"])) == (3, 1)
+    assert await _cost(lambda: still.post("/revoke", client, token=tokens["access_token"])) == (1, 1)
 
 
 async def test_a_revoked_grant_costs_one_look_and_one_transaction(still: World) -> None:

@@ -1,5 +1,6 @@
 """Introspection and revocation."""
 
+import asyncio
 from collections.abc import Callable
 
 import httpx
@@ -74,6 +75,18 @@ async def test_a_revoked_access_token_is_dead_and_its_siblings_live(world: World
     assert await world.active(client, sibling["refresh_token"])
     rows = await world.owner.fetch("SELECT action, target_kind FROM authz.audit WHERE action = 'token.revoked'")
     assert [tuple(row) for row in rows] == [("token.revoked", "access_token")]
+
+
+async def test_a_token_that_is_revoked_already_writes_nothing_more(world: World) -> None:
+    public = await world.client(token_endpoint_auth_method="none")
+    token = (await world.tokens(public))["access_token"]
+    for _ in range(5):
+        assert (await world.post("/revoke", public, token=token)).status_code == 200
+    both = await asyncio.gather(*(world.post("/revoke", public, token=token) for _ in range(5)))
+    assert {response.status_code for response in both} == {200}
+    history = "SELECT count(*) FROM sessions.ledger_history WHERE kind = 'token'"
+    assert await world.owner.fetchval(history) == 1
+    assert await world.owner.fetchval("SELECT count(*) FROM authz.audit WHERE action = 'token.revoked'") == 1
 
 
 @spec("RFC 7009 §2.1")

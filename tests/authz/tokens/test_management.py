@@ -20,11 +20,11 @@ async def test_requests_are_counted_by_route_template_and_token_requests_by_outc
     client = await world.machine()
     await world.post("/token", client, grant_type="client_credentials")
     await world.post("/token", client, grant_type="password")
-    await world.http.get("/t/nobody/jwks")
+    await world.http.get("/t/phantom-tenant/jwks")
     management = management_app_for(world.app)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(management), base_url="http://localhost:8100") as http:
         page = (await http.get("/metrics")).text
     assert 'gatehouse_token_requests_total{grant_type="client_credentials",outcome="issued"}' in page
     assert 'gatehouse_token_requests_total{grant_type="unread",outcome="unsupported_grant_type"}' in page
     assert 'gatehouse_http_requests_total{method="POST",route="/token",status="2xx"}' in page
-    assert "nobody" not in page
+    assert "phantom-tenant" not in page

@@ -80,6 +80,10 @@ FOREVER_BAD = [
     "https://*.rp.example/cb",
     "https://rp_x.example/cb",
     "https://[::1/cb",
+    "com.a.b://[x",
+    "http://[::1]evil.example/cb",
+    "http://[::1].evil.example/cb",
+    "https://[2001:db8::1]evil.example:443/cb",
     "https://[zz]/cb",
     "https://rp.example/cb?code=1",
     "https://rp.example/cb?x=1&state=2",
@@ -178,24 +182,31 @@ REGISTERED = ("https://rp.example/cb", "https://rp.example/cb?a=1")
     ],
 )
 def test_row_23_25_28_only_the_very_same_string_is_registered(presented: str) -> None:
-    assert not is_registered(REGISTERED, presented)
-    assert is_registered(REGISTERED, "https://rp.example/cb")
+    assert not is_registered(REGISTERED, presented, "native")
+    assert is_registered(REGISTERED, "https://rp.example/cb", "native")
 
 
 def test_row_23_a_dot_is_a_dot_and_an_empty_list_allows_nothing() -> None:
-    assert not is_registered(("https://foo.example.com/cb",), "https://fooaexample.com/cb")
-    assert not is_registered(("https://foo.example.com/cb",), "https://fooXexample.com/cb")
-    assert not is_registered((), "https://rp.example/cb")
-    assert isinstance(choose_redirect_uri((), "https://rp.example/cb"), OAuthError)
-    assert isinstance(choose_redirect_uri((), None), OAuthError)
+    assert not is_registered(("https://foo.example.com/cb",), "https://fooaexample.com/cb", "native")
+    assert not is_registered(("https://foo.example.com/cb",), "https://fooXexample.com/cb", "native")
+    assert not is_registered((), "https://rp.example/cb", "native")
+    assert isinstance(choose_redirect_uri((), "https://rp.example/cb", "web"), OAuthError)
+    assert isinstance(choose_redirect_uri((), None, "web"), OAuthError)
 
 
 @spec("RFC 8252 §7.3")
 @pytest.mark.parametrize("registered", ["http://127.0.0.1/cb", "http://127.0.0.1:8010/cb"])
 @pytest.mark.parametrize("port", ["", ":1", ":8010", ":65535"])
 def test_row_24_the_port_of_a_loopback_literal_varies(registered: str, port: str) -> None:
-    assert is_registered((registered,), f"http://127.0.0.1{port}/cb")
-    assert is_registered((registered.replace("127.0.0.1", "[::1]"),), f"http://[::1]{port}/cb")
+    assert is_registered((registered,), f"http://127.0.0.1{port}/cb", "native")
+    assert is_registered((registered.replace("127.0.0.1", "[::1]"),), f"http://[::1]{port}/cb", "native")
+
+
+@spec("RFC 9700 §2.1")
+def test_row_24_the_port_of_a_web_application_does_not_vary() -> None:
+    assert is_registered(("http://127.0.0.1:8010/cb",), "http://127.0.0.1:8010/cb", "web")
+    assert not is_registered(("http://127.0.0.1:8010/cb",), "http://127.0.0.1:6666/cb", "web")
+    assert isinstance(choose_redirect_uri(("http://127.0.0.1/cb",), "http://127.0.0.1:6666/cb", "web"), OAuthError)
 
 
 @pytest.mark.parametrize(
@@ -224,19 +235,19 @@ def test_row_24_the_port_of_a_loopback_literal_varies(registered: str, port: str
     ],
 )
 def test_row_24_nothing_but_the_port_varies(presented: str) -> None:
-    assert not is_registered(("http://127.0.0.1:8010/cb",), presented)
+    assert not is_registered(("http://127.0.0.1:8010/cb",), presented, "native")
 
 
 def test_row_24_localhost_is_a_name_and_its_port_does_not_vary() -> None:
-    assert is_registered(("http://localhost:8010/cb",), "http://localhost:8010/cb")
-    assert not is_registered(("http://localhost:8010/cb",), "http://localhost:8011/cb")
+    assert is_registered(("http://localhost:8010/cb",), "http://localhost:8010/cb", "native")
+    assert not is_registered(("http://localhost:8010/cb",), "http://localhost:8011/cb", "native")
     assert not is_loopback("http://localhost:8010/cb")
     assert is_loopback("http://[::1]:8010/cb")
 
 
 @spec("RFC 6749 §3.1.2.3")
 def test_the_parameter_may_be_left_out_only_with_one_uri() -> None:
-    assert choose_redirect_uri(("https://rp.example/cb",), None) == "https://rp.example/cb"
-    refusal = choose_redirect_uri(REGISTERED, None)
+    assert choose_redirect_uri(("https://rp.example/cb",), None, "web") == "https://rp.example/cb"
+    refusal = choose_redirect_uri(REGISTERED, None, "web")
     assert isinstance(refusal, OAuthError)
     assert refusal.error == "invalid_request"

@@ -45,7 +45,9 @@ async def test_an_unknown_or_inactive_tenant_is_not_found(world: World) -> None:
         for path in (f"/t/{slug}/jwks", f"/t/{slug}/token", f"/.well-known/openid-configuration/t/{slug}"):
             response = await world.http.get(path)
             assert response.status_code == 404, path
-            assert response.headers["content-type"] == "application/problem+json"
+            # An OAuth endpoint speaks OAuth's JSON, whoever refuses.
+            expected = "application/json" if path.endswith("/token") else "application/problem+json"
+            assert response.headers["content-type"] == expected
 
 
 async def test_nothing_of_one_tenant_is_good_in_another(world: World) -> None:
