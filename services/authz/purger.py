@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Final
 
 import structlog
 
 from authz.storage.purging import BATCH, Busy, Purges
 from identity_core.metrics import counter
+from identity_core.tasks import end_task
 from identity_core.telemetry import root_span
 from identity_core.web.unavailable import as_unavailable
 
@@ -40,10 +40,7 @@ class Purger:
 
     async def stop(self) -> None:
         """End purging; a batch under way is rolled back or committed, never half done."""
-        if self._task:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end_task(self._task)
 
     async def run_once(self) -> dict[str, int]:
         """One run; how many rows of each kind are gone. Raises Busy while another process purges, and store faults."""

@@ -21,7 +21,8 @@ from identity_core.web.health import management_app
 from identity_core.web.stack import install_handlers, standard_middleware
 from scim.http.bodies import LIMIT
 from scim.http.edge import Edge
-from scim.http.rendering import as_scim_error
+from scim.http.openapi import document_maker
+from scim.http.rendering import DOCUMENT_PATH, as_scim_error
 from scim.http.routes import routes
 from scim.periodic import Periodic
 from scim.purger import Purger
@@ -65,15 +66,17 @@ def create_app(settings: ScimSettings, *, clock: Clock | None = None) -> FastAPI
 
     app = FastAPI(
         title="Gatehouse directory",
+        description="Users by SCIM 2.0: provisioned, changed, found and ended.",
         routes=list(routes()),
         middleware=standard_middleware(settings, render=as_scim_error, body_limit=LIMIT),
         telemetry=tracing.for_fastapi(),
         lifespan=lifespan,
         redirect_slashes=False,
-        openapi_url=None,
+        openapi_url=DOCUMENT_PATH,
         docs_url=None,
         redoc_url=None,
     )
+    app.openapi = document_maker(app, settings.root)  # type: ignore[method-assign]
     install_handlers(app, as_scim_error)
     return app
 

@@ -1,12 +1,12 @@
 """Work that comes back: run, wait, run again, whatever became of it, until stopped."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 
 import structlog
 
 from identity_core.logs import allow_fields
+from identity_core.tasks import end_task
 from identity_core.web.unavailable import as_unavailable
 
 log = structlog.get_logger("scim.periodic")
@@ -25,10 +25,7 @@ class Periodic:
 
     async def stop(self) -> None:
         """A transaction under way is rolled back or committed, never half done."""
-        if self._task:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await end_task(self._task)
 
     async def _run(self) -> None:
         while True:

@@ -10,9 +10,11 @@ import pytest
 
 from identity_core.testing.spec import spec
 from scim.app import create_app
+from scim.ports import Caller
 from scim.protocol.errors import ScimError
 from scim.protocol.idempotency import fingerprint, read_key
 from scim.settings import ScimSettings
+from scim.storage.idempotency import _lock_number
 from tests.scim.directory import PASSWORD, Directory, client_of, is_error, new_directory
 
 KEY = '"7da7a728-f910-11e6-942a-68f728c1ba70"'
@@ -89,6 +91,24 @@ async def test_a_retry_while_the_first_runs_is_409_without_a_scim_type(
     assert int(second.headers["retry-after"]) >= 1
     assert (await first).status_code == 201
     assert (await _post(directory, KEY)).content == (await first).content
+
+
+async def test_a_retry_that_comes_while_the_first_commits_is_answered_as_the_first(
+    directory: Directory, owner: asyncpg.Connection
+) -> None:
+    """What the first has committed is seen by all a moment before its lock is free: here the moment lasts."""
+    caller = Caller(directory.tenant, directory.slug, "source", str(directory.source_id), directory.source_id)
+    async with owner.transaction():
+        await owner.execute("SELECT pg_advisory_xact_lock($1)", _lock_number(caller, KEY.strip('"')))
+        is_error(await _post(directory, KEY), 409)
+    first = await _post(directory, KEY)
+    async with owner.transaction():
+        await owner.execute("SELECT pg_advisory_xact_lock($1)", _lock_number(caller, KEY.strip('"')))
+        again = await _post(directory, KEY)
+        is_error(await _post(directory, KEY, userName="bob"), 422)
+
+    assert (again.status_code, again.content) == (201, first.content)
+    assert await directory.count() == 1
 
 
 async def test_fifty_parallel_retries_make_one_user(directory: Directory) -> None:

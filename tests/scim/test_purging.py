@@ -148,6 +148,27 @@ async def test_periodic_work_goes_on_after_a_fault_and_stops_when_told() -> None
     assert runs == seen
 
 
+async def test_periodic_work_stops_although_its_cancellation_is_swallowed() -> None:
+    begun, swallowed = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            # As `asyncio.wait_for` of Python 3.11 may do.
+            if swallowed.is_set():
+                raise
+            swallowed.set()
+
+    periodic = Periodic("stubborn", work, pause=0)
+    await periodic.start()
+    await begun.wait()
+    await periodic.stop()
+    assert swallowed.is_set()
+    assert "stubborn" not in {task.get_name() for task in asyncio.all_tasks()}
+
+
 async def test_when_a_token_was_used_is_noted_once_a_minute(directory: Directory) -> None:
     async def last_used() -> object:
         query = "SELECT last_used_at FROM directory.source_token WHERE tenant = $1"

@@ -8,7 +8,18 @@ import pytest
 from identity_core.secrets import pseudonym
 from identity_core.testing.spec import spec
 from scim.protocol.claims import standard_claims
-from tests.scim.directory import BASE, CORE, ENTERPRISE, OIDC, PASSWORD, TAG_KEY, Directory, client_of, is_error
+from tests.scim.directory import (
+    BASE,
+    CORE,
+    ENTERPRISE,
+    OIDC,
+    PASSWORD,
+    SEARCH,
+    TAG_KEY,
+    Directory,
+    client_of,
+    is_error,
+)
 
 FULL = {
     "schemas": [CORE, ENTERPRISE, OIDC],
@@ -268,18 +279,19 @@ async def test_the_client_chooses_what_is_returned(directory: Directory) -> None
 @spec("RFC 7644 §3.4.3")
 async def test_a_search_may_be_posted_for_one_type_or_for_all(directory: Directory) -> None:
     ada, bob = await directory.create("ada"), await directory.create("bob")
-    schema = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 
     for endpoint in ("/Users/.search", "/.search"):
-        wanted = {"schemas": [schema], "filter": 'userName eq "ADA"', "attributes": ["userName"], "count": 10}
+        wanted = {"schemas": [SEARCH], "filter": 'userName eq "ADA"', "attributes": ["userName"], "count": 10}
         body = (await directory.http.post(endpoint, json=wanted)).json()
         assert body["totalResults"] == 1
         assert body["Resources"] == [{"schemas": ada["schemas"], "id": ada["id"], "userName": "ada"}]
-        second = (await directory.http.post(endpoint, json={"startIndex": 2, "count": 5, "sortBy": None})).json()
+        page = {"Schemas": [SEARCH.upper()], "startIndex": 2, "count": 5, "sortBy": None}
+        second = (await directory.http.post(endpoint, json=page)).json()
         assert (second["totalResults"], second["startIndex"], second["Resources"]) == (2, 2, [bob])
-        is_error(await directory.http.post(endpoint, json={"filter": 'shoe eq "x"'}), 400, "invalidFilter")
+        unknown = {"schemas": [SEARCH], "filter": 'shoe eq "x"'}
+        is_error(await directory.http.post(endpoint, json=unknown), 400, "invalidFilter")
         for wrong in ({"count": "x"}, {"count": True}, {"attributes": [1]}, {"filter": 7}):
-            is_error(await directory.http.post(endpoint, json=wrong), 400, "invalidValue")
+            is_error(await directory.http.post(endpoint, json={"schemas": [SEARCH]} | wrong), 400, "invalidValue")
 
 
 @spec("RFC 7644 §3.14")

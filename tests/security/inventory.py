@@ -50,6 +50,7 @@ FAMILIES: dict[tuple[str, str], Family] = {
     ("scim", "/scim/v2/Schemas/{id}"): "scim",
     ("scim", "/scim/v2/ResourceTypes"): "scim",
     ("scim", "/scim/v2/ResourceTypes/{id}"): "scim",
+    ("scim", "/openapi.json"): "document",
     ("sessions", "/admin/sessions"): "problem",
     ("sessions", "/admin/sessions/{id}"): "problem",
     ("sessions", "/admin/revocations"): "problem",

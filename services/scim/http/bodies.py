@@ -13,7 +13,7 @@ from scim.protocol.errors import ScimError, invalid_syntax, invalid_value
 from scim.protocol.projection import names_fault
 
 LIMIT = 1024 * 1024
-_MEDIA_TYPES = ("application/scim+json", "application/json")
+MEDIA_TYPES = ("application/scim+json", "application/json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def read_query(request: Request) -> Mapping[str, str] | ScimError:
 
 def _is_json(content_type: str) -> bool:
     media_type, _, parameters = content_type.partition(";")
-    if media_type.strip().lower() not in _MEDIA_TYPES:
+    if media_type.strip().lower() not in MEDIA_TYPES:
         return False
     for parameter in parameters.split(";"):
         name, _, value = parameter.partition("=")

@@ -8,7 +8,7 @@ import orjson
 from starlette.responses import Response
 from starlette.types import Scope
 
-from identity_core.web.problems import Failure, phrase
+from identity_core.web.problems import Failure, as_problem, phrase
 from scim.ports import Answer, Stored
 from scim.protocol.errors import ScimError, error_body
 from scim.protocol.etag import version_tag
@@ -16,6 +16,7 @@ from scim.protocol.projection import NOTHING_ASKED, Projection
 from scim.resource_types import ResourceType
 
 MEDIA_TYPE = "application/scim+json"
+DOCUMENT_PATH = "/openapi.json"
 
 
 def message(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
@@ -27,7 +28,12 @@ def refusal(error: ScimError) -> Response:
 
 
 def as_scim_error(scope: Scope, failure: Failure) -> Response:
-    """The `Render` of this service: what middleware and the framework refuse, in SCIM's words too."""
+    """The `Render` of this service: what middleware and the framework refuse, in SCIM's words too.
+
+    The OpenAPI document is nothing of SCIM's; its refusals are problem details, as everywhere else in the house.
+    """
+    if scope["path"] == DOCUMENT_PATH:
+        return as_problem(scope, failure)
     detail = failure.detail or failure.title or phrase(failure.status)
     return message(failure.status, error_body(failure.status, detail), failure.headers)
 

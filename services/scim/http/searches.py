@@ -9,12 +9,13 @@ from starlette.responses import Response
 from scim.http.bodies import read_document, read_query
 from scim.http.edge import Edge, Visit
 from scim.http.rendering import message, representation
-from scim.protocol.errors import ScimError, invalid_filter, invalid_value
+from scim.protocol.errors import ScimError, invalid_filter, invalid_syntax, invalid_value
 from scim.protocol.filters import Lookup, read_filter
 from scim.protocol.paging import Page, list_response, read_page
 from scim.protocol.projection import LISTS, names_fault, read_projection
 from scim.resource_types import RESOURCE_TYPES, ResourceType
 
+SEARCH_SCHEMA = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 _NAMES = {name.lower(): name for name in ("filter", "startIndex", "count", *LISTS)}
 
 
@@ -77,6 +78,9 @@ async def _search_request(request: Request) -> Mapping[str, str] | ScimError:
     body = await read_document(request)
     if isinstance(body, ScimError):
         return body
+    unnamed = _schemas_fault(body.document)
+    if unnamed is not None:
+        return unnamed
     query: dict[str, str] = {}
     for given, value in body.document.items():
         name = _NAMES.get(given.lower())
@@ -89,3 +93,16 @@ async def _search_request(request: Request) -> Mapping[str, str] | ScimError:
         else:
             return invalid_value(f"{name} has not the type it should have")
     return names_fault(query) or query
+
+
+def _schemas_fault(document: Mapping[str, Any]) -> ScimError | None:
+    """The refusal of a message that does not say it is a SearchRequest; names come in any case (RFC 7643 §2.1)."""
+    schemas = [value for name, value in document.items() if name.lower() == "schemas"]
+    if len(schemas) != 1:
+        return invalid_syntax(f"schemas must be given once, and hold {SEARCH_SCHEMA}")
+    named = schemas[0]
+    if not isinstance(named, list) or not all(isinstance(each, str) for each in named):
+        return invalid_value("schemas must be a list of strings")
+    if SEARCH_SCHEMA.lower() not in (each.lower() for each in named):
+        return invalid_syntax(f"schemas must hold {SEARCH_SCHEMA}")
+    return None

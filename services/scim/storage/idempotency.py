@@ -34,11 +34,12 @@ class IdempotencyRecords:
 async def claim(connection: Connection, caller: Caller, once: Once) -> Answer | ScimError | None:
     """Take the key for this transaction: None when the work is ours to do. Two statements.
 
-    The second reads after the lock is held, so it sees what the former holder committed.
+    The second reads after the lock was asked for, so it sees what a former holder committed: also one that was just
+    about to let go of it, whose answer a retry gets rather than a 409.
     """
-    if not await connection.fetchval(statements.TRY_LOCK, _lock_number(caller, once.key)):
-        return in_progress()
-    return await _recall(connection, caller, once)
+    ours = await connection.fetchval(statements.TRY_LOCK, _lock_number(caller, once.key))
+    earlier = await _recall(connection, caller, once)
+    return earlier if ours or earlier is not None else in_progress()
 
 
 async def remember(connection: Connection, caller: Caller, once: Once, answer: Answer) -> None:

@@ -1,5 +1,6 @@
 """Signing out: who may do it at once, who is asked, and that what is over stays over."""
 
+from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
@@ -188,6 +189,24 @@ async def test_nobody_signed_in_is_signed_out_already(house: House) -> None:
     )
     assert page.url == AFTER
     assert await stay.signed_in()
+
+
+async def test_signing_out_ends_a_session_whose_row_was_lost_in_a_restore(house: House) -> None:
+    person, client, browser, thief = await house.person(), await house.client(), house.browser(), house.browser()
+    await house.sign_in(browser, person, house.authorize(client))
+    cookie, thief.cookies = house.session_cookie(browser), dict(browser.cookies)
+    await house.owner.execute(
+        "DELETE FROM sessions.session WHERE tenant = $1 AND id = $2", house.tenant, cookie.session_id
+    )
+    page = await browser.submit(await browser.get(f"{house.path}/logout"), "logout-confirm")
+    assert page.heading == "Signed out"
+    assert (await thief.get(house.authorize(client, prompt="none"))).query["error"] == "login_required"
+    kept = await house.owner.fetchval(
+        "SELECT until - now() FROM sessions.ledger WHERE tenant = $1 AND kind = 'session' AND key = $2",
+        house.tenant,
+        f"{cookie.tag:04x}:{cookie.session_id}",
+    )
+    assert timedelta(days=7) < kept < timedelta(days=9)
 
 
 async def test_row_01_signing_out_without_cookies_leaves_nothing_to_the_next_person(house: House) -> None:

@@ -9,8 +9,10 @@ import pytest
 from authz.protocol.client_auth import Presented, authenticated, presented_client
 from authz.protocol.client_metadata import Client, client_from, register_metadata
 from authz.protocol.errors import OAuthError
+from authz.storage.clients import RegisteredClient
 from identity_core.secrets import sha256
 from identity_core.testing.spec import spec
+from tests.authz.world import World
 
 TENANT = UUID(int=1)
 SECRET = "gk_a secret: with all/of+it%"
@@ -116,3 +118,26 @@ def test_a_confidential_client_without_a_stored_secret_never_authenticates() -> 
 
 def test_a_presented_secret_shows_in_no_repr() -> None:
     assert SECRET not in repr(Presented("client_secret_post", "rp", SECRET))
+
+
+async def test_failed_authentications_are_throttled_and_the_right_secret_never_is(world: World) -> None:
+    client = await world.client()
+    wrong = RegisteredClient(client.client_id, "gk_wrong", client.metadata)
+    answers = [await world.post(path, wrong, token="x") for path in ("/introspect", "/revoke", "/token") * 11]
+    assert [answer.status_code for answer in answers[:30]] == [401] * 30
+    assert all(answer.json()["error"] == "invalid_client" for answer in answers[:30])
+    throttled = [answer for answer in answers[30:] if answer.status_code == 429]
+    assert throttled
+    for answer in throttled:
+        assert answer.json() == {"error": "temporarily_unavailable", "error_description": "too many failed attempts"}
+        assert int(answer.headers["retry-after"]) >= 1
+        assert answer.headers["cache-control"] == "no-store"
+        assert "www-authenticate" not in answer.headers
+    assert (await world.post("/revoke", client, token="x")).status_code == 200
+
+
+async def test_guesses_at_many_clients_are_counted_by_the_network_they_come_from(world: World) -> None:
+    forms = [{"client_id": f"c-{number}", "client_secret": "s" * 20, "token": "x"} for number in range(70)]
+    statuses = [(await world.post("/introspect", None, form)).status_code for form in forms]
+    assert statuses[:60] == [401] * 60
+    assert 429 in statuses[60:]
