@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
 from identity_core.testing.spec import spec
 from scim.http.bodies import LIMIT
-from tests.scim.directory import CORE, JSON, PATCH, Directory, is_error
+from tests.scim.directory import CORE, JSON, PATCH, SEARCH, Directory, is_error
 
 GOOD = b'{"userName": "ada"}'
 

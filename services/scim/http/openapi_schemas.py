@@ -120,7 +120,7 @@ def _error() -> Schema:
         {
             "schemas": _naming(ERROR_SCHEMA),
             "status": {"type": "string", "pattern": "^[45][0-9]{2}$"},
-            "scimType": {"type": "string", "enum": list(get_args(ScimType))},
+            "scimType": _one_of(*get_args(ScimType)),
             "detail": {"type": "string", "minLength": 1},
         },
         "schemas",
@@ -131,9 +131,10 @@ def _error() -> Schema:
 
 def _patch() -> Schema:
     """RFC 7644 §3.5.2."""
-    operation = _object(
-        {"op": {"type": "string", "enum": ["add", "remove", "replace"]}, "path": _TEXT, "value": {}}, "op"
-    )
+    at_a_path = _object({"op": _one_of("add", "remove", "replace"), "path": _TEXT, "value": {}}, "op", "path")
+    # Without a path the value has the attributes.
+    members = {"op": _one_of("add", "replace"), "value": {"type": "object"}}
+    operation = {"anyOf": [_object(members, "op", "value"), at_a_path]}
     operations = {"type": "array", "minItems": 1, "maxItems": MAX_OPERATIONS, "items": operation}
     return _object({"schemas": _naming(PATCH_SCHEMA), "Operations": operations}, "schemas", "Operations")
 
@@ -156,6 +157,10 @@ def _search() -> Schema:
 def _discovered(urn: str, *required: str) -> Schema:
     """A document of the provider about itself (RFC 7643 §5 to §7)."""
     return _object({"schemas": _naming(urn), "meta": {"type": "object"}}, "schemas", *required, "meta")
+
+
+def _one_of(*words: str) -> Schema:
+    return {"type": "string", "enum": list(words)}
 
 
 def _naming(urn: str) -> Schema:
