@@ -20,6 +20,8 @@ PATCH_SCHEMA: Final = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 _SCHEMA_SCHEMA: Final = "urn:ietf:params:scim:schemas:core:2.0:Schema"
 _TEXT: Final[Schema] = {"type": "string"}
 _TEXTS: Final[Schema] = {"type": "array", "items": _TEXT}
+# The outline of RFC 7644 §3.5.2's PATH: an attribute, by its URN or not, and perhaps a filter of its values.
+_PATH: Final = r"^[A-Za-z][A-Za-z0-9_$:.-]*(\[[^\[\]]+\](\.[A-Za-z$][A-Za-z0-9_-]*)?)?$"
 # RFC 7643 §2.3.
 _TYPES: Final[Mapping[str, Schema]] = {
     "string": _TEXT,
@@ -131,10 +133,15 @@ def _error() -> Schema:
 
 def _patch() -> Schema:
     """RFC 7644 §3.5.2."""
-    at_a_path = _object({"op": _one_of("add", "remove", "replace"), "path": _TEXT, "value": {}}, "op", "path")
-    # Without a path the value has the attributes.
-    members = {"op": _one_of("add", "replace"), "value": {"type": "object"}}
-    operation = {"anyOf": [_object(members, "op", "value"), at_a_path]}
+    path, sets = {"type": "string", "pattern": _PATH}, _one_of("add", "replace")
+    operation = {
+        "anyOf": [
+            # Without a path the value has the attributes.
+            _object({"op": sets, "value": {"type": "object"}}, "op", "value"),
+            _object({"op": sets, "path": path, "value": {}}, "op", "path", "value"),
+            _object({"op": _one_of("remove"), "path": path}, "op", "path"),
+        ]
+    }
     operations = {"type": "array", "minItems": 1, "maxItems": MAX_OPERATIONS, "items": operation}
     return _object({"schemas": _naming(PATCH_SCHEMA), "Operations": operations}, "schemas", "Operations")
 
