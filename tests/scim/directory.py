@@ -10,9 +10,11 @@ import httpx
 from fastapi import FastAPI
 
 from identity_core.ids import uuid7
+from identity_core.testing import sessions
 from scim.storage.sources import create_source
 
-TAG_KEY = bytes(range(32))
+# One for every room: the applications of a worker share one Redis.
+TAG_KEY = sessions.TAG_KEY
 ISSUER = "http://localhost:8000"
 ROOT = "http://localhost:8001"
 BASE = f"{ROOT}/scim/v2"

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import time
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import asyncpg
 import structlog
@@ -21,11 +22,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from identity_core.db import Connection, Pool, Record
-from identity_core.faults import LeaseLost
+from identity_core.faults import LeaseLost, StartFault
 from identity_core.logs import allow_fields
 from identity_core.redis import command, create_redis
 from identity_core.redis_batch import ScriptCall, batch
-from identity_core.secrets import random_token
+from identity_core.secrets import pseudonym, random_token
 from identity_core.session_store import keys, scripts
 from identity_core.session_store.ledger import (
     Snapshot,
@@ -49,6 +50,10 @@ RETRY_AFTER_S = 0.1
 REPLAY_LOCK_MS = 5_000
 
 
+class OtherTagKey(Exception):
+    """This Redis is kept under another tag key: whoever goes on would look for the ends of things in wrong slots."""
+
+
 class Follower:
     """Keeps one process's view of Redis honest. Built once per process; `redis` is the client everyone else uses.
 
@@ -62,6 +67,7 @@ class Follower:
         self.checks = 0
         self._own: Redis = create_redis(redis_url, max_connections=1, socket_timeout=1.0)
         self._pool = pool
+        self._key_name = pseudonym(tag_key, UUID(int=0), "mark")
         self._held: PoolConnectionProxy[Record] | None = None
         self._node: str | None = None
         self._fresh_until = float("-inf")
@@ -70,6 +76,15 @@ class Follower:
 
     async def start(self) -> None:
         """Begin checking. Does not wait for the first check: until it is complete, `require` refuses."""
+        try:
+            await self._read_mark()
+        except OtherTagKey as other:
+            raise StartFault(
+                "This Redis was filled under another GATEHOUSE_TAG_KEY: give every service the same one, for life."
+            ) from other
+        except (RedisError, OSError, TimeoutError):
+            # Away for now: the service starts, is not ready and answers 503 until the first complete check.
+            log.warning("ledger.redis_away")
         self._task = asyncio.create_task(self._run(), name="ledger check")
         with contextlib.suppress(LeaseLost):
             await self.wait_fresh(2.0)
@@ -174,8 +189,10 @@ class Follower:
             raise RedisConnectionError("this Redis server has not been checked against the ledger yet")
 
     async def _read_mark(self) -> tuple[str, "_Mark | None"]:
-        info, fields = await batch(self._own, ("INFO", "server"), ("HMGET", keys.MARK, "node", "ledger", "xid"))
-        node, ledger, xid = (None if field is None else field.decode() for field in fields)
+        info, fields = await batch(self._own, ("INFO", "server"), ("HMGET", keys.MARK, "node", "ledger", "xid", "key"))
+        node, ledger, xid, key = (None if field is None else field.decode() for field in fields)
+        if key is not None and key != self._key_name:
+            raise OtherTagKey
         return _run_id(info), _Mark(node, ledger, int(xid)) if node and ledger and xid else None
 
     async def _apply(self, node: str, mark: "_Mark", snapshot: Snapshot) -> bool:
@@ -202,7 +219,7 @@ class Follower:
             await apply_entries(self._own, self.tag_key, entries)
             # A long replay must not let a second one begin beside it.
             await command(self._own, "PEXPIRE", keys.REPLAY_LOCK, REPLAY_LOCK_MS)
-        fields = ("node", node, "ledger", snapshot.ledger_id.hex, "xid", snapshot.horizon)
+        fields = ("node", node, "ledger", snapshot.ledger_id.hex, "xid", snapshot.horizon, "key", self._key_name)
         _, _, info = await batch(self._own, ("HSET", keys.MARK, *fields), ("DEL", keys.REPLAY_LOCK), ("INFO", "server"))
         return _run_id(info) == node
 

@@ -6,7 +6,7 @@
     T:{tag}:x:<k>:<ident>    string  tombstone of a session (s), grant (g) or token (t): its epoch
     T:{tag}:a:<sha256>       hash    an opaque access token
     T:{e0}…{ef}:p            hash    the tenant's epoch (t) and its clients' (c:<client_id>), once under each of 16 tags
-    {gh}:mark                hash    up to which transaction this primary knows the ledger
+    {gh}:mark                hash    up to which transaction this primary knows the ledger, and under which tag key
     {gh}:replay              string  the one process that replays the whole ledger
 
 T is the tenant's UUID in 22 characters, {tag} four hexadecimal digits.

@@ -16,6 +16,7 @@ from identity_core.sealing import Sealer
 from identity_core.settings import load
 from identity_core.testing.clock import FakeClock
 from identity_core.testing.keys import sealing_key
+from identity_core.testing.sessions import TAG_KEY
 from identity_core.testing.stores import Postgres
 from tests.authz.login.house import House, new_house
 
@@ -31,7 +32,7 @@ def login_settings(postgres: Postgres, redis_url: str) -> AuthzSettings:
             "GATEHOUSE_ENV": "development",
             "GATEHOUSE_AUTHZ_DATABASE_URL": postgres.authz_url,
             "GATEHOUSE_REDIS_URL": redis_url,
-            "GATEHOUSE_TAG_KEY": base64.b64encode(b"tag key of the login tests......").decode(),
+            "GATEHOUSE_TAG_KEY": base64.b64encode(TAG_KEY).decode(),
             "GATEHOUSE_ISSUER": "http://localhost:8000",
             "GATEHOUSE_SCIM_BASE_URL": "http://localhost:8001/scim/v2",
             "GATEHOUSE_SESSIONS_BASE_URL": "http://localhost:8002",

@@ -11,9 +11,9 @@ import asyncpg
 import pytest
 
 from gatehouse.dev.devservers import PostgresServer, ValkeyServer
-from identity_core.faults import LeaseLost
+from identity_core.faults import LeaseLost, StartFault
 from identity_core.redis import command, create_redis
-from identity_core.session_store import Dead
+from identity_core.session_store import Dead, Follower
 from identity_core.testing.sessions import TENANT, Login, Rig, open_rig
 from identity_core.testing.spec import spec
 from identity_core.testing.stores import Postgres
@@ -264,6 +264,16 @@ async def test_a_session_whose_row_was_lost_in_a_restore_has_ended(
         await rig.wait_fresh()
         # Nobody could list it or end it any more.
         assert await rig.verdict(login) == Dead("session")
+
+
+@spec("revocation rule 7")
+async def test_a_service_with_another_tag_key_does_not_start_and_never_answers(rig: Rig, valkey: ValkeyServer) -> None:
+    stranger = Follower(valkey.url, rig.pool, tag_key=b"another tag key of 32 bytes.....")
+    with pytest.raises(StartFault, match="GATEHOUSE_TAG_KEY"):
+        await stranger.start()
+    with pytest.raises(LeaseLost):
+        stranger.require()
+    await stranger.stop()
 
 
 @pytest.mark.soak
