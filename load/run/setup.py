@@ -38,6 +38,7 @@ SCOPE = "openid profile email"
 _SCIM = "application/scim+json"
 _AT_ONCE = 8
 _PATIENCE = 50
+_ANY_EPOCH = 2**62
 
 
 class SetupFault(Exception):
@@ -160,7 +161,8 @@ async def _with_authenticators(house: RunningHouse, made: Sequence[_Made]) -> li
     for one in made:
         enrollment = begin_enrollment(sealer, DEFAULT_TENANT, one.id)
         secret = secret_of(sealer, DEFAULT_TENANT, one.id, enrollment)
-        rows.append((DEFAULT_TENANT, one.id, enrollment.id, enrollment.sealed, 0))
+        # The people were made a moment ago: no epoch of theirs lies above this one.
+        rows.append((DEFAULT_TENANT, one.id, _ANY_EPOCH, _ANY_EPOCH, enrollment.id, enrollment.sealed, 0))
         crowd.append(_person(one, secret))
     pool = await create_pool(house.role_urls[ROLES["authz"]], size=1, name="gatehouse-load")
     try:
