@@ -114,12 +114,12 @@ async def health(scene: Scene, service: str) -> int:
 async def everything_works(scene: Scene) -> None:
     """What was given out before still works, and so does a new life from its beginning to its end."""
     refreshed = await scene.application.refresh(scene.tokens)
-    assert (await scene.userinfo(refreshed.access_token)).status_code == 200
+    assert (await answered(lambda: scene.userinfo(refreshed.access_token))).status_code == 200
     person = await new_person(scene.operator)
     async with new_visitor(scene.stack) as visitor:
         tokens = await first_sign_in(visitor, scene.application, person)
     await scene.operator.revoke({"subject": person.id})
-    assert (await scene.userinfo(tokens.access_token)).status_code == 401
+    assert (await answered(lambda: scene.userinfo(tokens.access_token))).status_code == 401
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -236,4 +236,4 @@ async def a_new_life(scene: Scene) -> None:
     person = await new_person(scene.operator)
     async with new_visitor(scene.stack) as visitor:
         tokens = await first_sign_in(visitor, scene.application, person)
-    assert (await scene.userinfo(tokens.access_token)).status_code == 200
+    assert (await answered(lambda: scene.userinfo(tokens.access_token))).status_code == 200

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from gatehouse.cli.app import run
+from identity_core.testing import sessions
 from identity_core.testing.stores import Postgres
 
-TAG_KEY = base64.b64encode(bytes(range(32))).decode()
+# That of every test: one Redis serves all of a worker's, and knows under which key it was filled.
+TAG_KEY = base64.b64encode(sessions.TAG_KEY).decode()
 
 
 @dataclass(frozen=True)
