@@ -276,7 +276,7 @@ def test_without_settings_the_commands_find_the_development_house(
     plan = Plan(data=gatehouse.data, ports=Ports.from_base(8000), environ={})
     plan.data.mkdir()
     urls = {"authz": postgres.authz_url, "scim": postgres.scim_url, "sessions": postgres.sessions_url}
-    made = secrets.make()
+    made = replace(secrets.make(), tag_key=TAG_KEY)
     known = {service: str(urlsplit(url).password) for service, url in urls.items()}
     secrets.write_private(plan.data / "secrets.json", {"format": 1} | asdict(replace(made, role_passwords=known)))
     described = devjson.document(plan, made, database_url=postgres.owner_url, redis_url=redis_url)
